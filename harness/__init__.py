@@ -1,0 +1,1 @@
+"""A debugger harness for Go's debug calls (runtime.debugCallV2)."""

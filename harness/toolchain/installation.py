@@ -1,0 +1,87 @@
+"""One Go installation."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InputError, Unsupported
+from harness.toolchain.environment import neutral
+
+FIRST_AMD64 = (1, 17)  # the first language versions whose runtime has debugCallV2
+FIRST_ARM64 = (1, 18)
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A Go installation, known by its GOROOT.
+
+    `version` is what `go version` says: `go1.21.1`, or `devel go1.22-...` when built from a commit.
+    `go` is the installation's own command, `bin/go` in its GOROOT.
+    """
+
+    goroot: Path
+    version: str
+    go: Path
+
+    @property
+    def language(self) -> tuple[int, int]:
+        """The language version, such as (1, 21)."""
+        return language_of(self.version)
+
+
+def language_of(version: str) -> tuple[int, int]:
+    """Return the language version in `go1.21.1`, `go1.22rc1` or `devel go1.22-...`."""
+    found = re.search(r"\bgo(\d+)\.(\d+)", version)
+    if found is None:
+        raise Unsupported(
+            f"cannot read the Go version {version!r}", mend="use a released Go: --go go1.21.1"
+        )
+    return int(found[1]), int(found[2])
+
+
+def require_debug_calls(version: str, goarch: str = "amd64") -> None:
+    """Raise Unsupported if this Go has no runtime.debugCallV2 (runtime/asm_amd64.s, asm_arm64.s)."""
+    first = FIRST_ARM64 if goarch == "arm64" else FIRST_AMD64
+    if language_of(version) < first:
+        needed = ".".join(map(str, first))
+        raise Unsupported(
+            f"{version} has no debugCallV2 on linux/{goarch}; it came with Go {needed}",
+            mend=f"use Go {needed} or newer",
+        )
+
+
+def inspect(go: Path, goroot: Path | None = None) -> Toolchain:
+    """Ask a `go` command which installation it is, without letting it become another release."""
+    environ = neutral()
+    if goroot is not None:
+        environ["GOROOT"] = str(goroot)
+    try:
+        answer = subprocess.run(
+            [go, "env", "GOROOT", "GOVERSION"],
+            env=environ, cwd="/", capture_output=True, text=True, check=True, errors="replace",
+        ).stdout.splitlines()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = last_line(getattr(error, "stderr", "")) or str(error)
+        raise InputError(
+            f"{go} is no Go command that runs here: {said}",
+            mend="give a Go release (go1.21.1), a GOROOT or a go binary",
+        ) from error
+    if len(answer) < 2 or not answer[1]:  # noqa: PLR2004 - two questions, two answers
+        raise Unsupported(
+            f"{go} is older than Go 1.17: its runtime has no debugCallV2", mend="use a newer Go"
+        )
+    root, version = Path(answer[0]), answer[1]
+    own = root / "bin" / "go"
+    if not own.is_file() or not (root / "src" / "runtime").is_dir():
+        raise InputError(
+            f"the GOROOT {root} is not complete", mend="install Go anew: https://go.dev/doc/install"
+        )
+    require_debug_calls(version)
+    return Toolchain(root, version, own)
+
+
+def last_line(output: str) -> str:
+    """Return the last line that is not empty: there the Go command says what went wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
