@@ -1,0 +1,147 @@
+"""A Go program as the harness sees it before it runs: its functions, tables and build information."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from harness.errors import BinaryError
+from harness.gobinary.buildinfo import BuildInfo, read_build_id, read_build_info
+from harness.gobinary.image import Image
+from harness.gobinary.moduledata import find_pclntab
+from harness.gobinary.pclntab import Function
+
+_SAFE = -1  # UnsafePointSafe in internal/abi/symtab.go
+_SINCE = {"amd64": 17, "arm64": 18}  # the first Go 1.N with debugCallV2
+
+
+class GoBinary:
+    """A Go executable. Addresses are link-time addresses: add load_bias for a running process.
+
+    Everything comes from tables that stripping leaves in place. Each error is a BinaryError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.image = Image(path)
+        self.goarch = self.image.goarch
+        self.pie = self.image.pie
+        try:
+            self._table = find_pclntab(self.image)
+        except BinaryError as error:
+            raise self._too_old() or error from None
+        if error := self._too_old():
+            raise error
+        #: Link-time addresses of the code that the function table describes.
+        self.text = range(self._table.entry(0), self._table.entry(self._table.count))
+        self._found: dict[str, tuple[Function, ...]] = {}
+
+    @cached_property
+    def _info(self) -> BuildInfo:
+        return read_build_info(self.image)
+
+    @property
+    def go_version(self) -> str:
+        """The version as runtime.Version gives it; 'unknown' if the program does not say."""
+        return self._info.version
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Build settings such as GOAMD64 or -race; empty before Go 1.18."""
+        return self._info.settings
+
+    @cached_property
+    def build_id(self) -> str:
+        """Go's build id; '' if the program has none."""
+        return read_build_id(self.image)
+
+    def function(self, name: str) -> Function:
+        """The function of this full name, such as `runtime.schedule`; of twins the ABIInternal one.
+
+        Raises BinaryError if the program has no such function.
+        """
+        found = self.functions(name)
+        if not found:
+            raise self._missing(name)
+        # An ABI0 twin is a wrapper when the function is Go code, and the function itself when that
+        # is assembly: what was written by hand or compiled from source is never the wrapper.
+        return max(found, key=lambda function: function.end - function.entry)
+
+    def functions(self, name: str) -> tuple[Function, ...]:
+        """All functions of this name, the ABI0 and ABIInternal twins; empty if there is none."""
+        if name not in self._found:
+            self._found[name] = tuple(self._table.named(name))
+        return self._found[name]
+
+    def find(self, pc: int) -> Function | None:
+        """The function that holds `pc`, as the runtime's findfunc sees it; None outside Go code."""
+        index = self._table.index(pc)
+        return None if index is None else self._table.function(index)
+
+    def code(self, function: Function) -> bytes:
+        """The instructions of a function, without the padding behind them."""
+        end = function.end
+        for _, end in ((lo, hi) for lo, hi, _ in self._table.frame_runs(function)):
+            pass
+        return self.image.read(function.entry, end - function.entry)
+
+    def unsafe_point(self, function: Function, pc: int) -> int:
+        """PCDATA_UnsafePoint where debugCallCheck (runtime/debugcall.go) looks it up: -1 is safe."""
+        target = pc if pc == function.entry else pc - 1
+        for lo, hi, value in self._table.unsafe_runs(function):
+            if lo <= target < hi:
+                return value
+        return _SAFE
+
+    def has_locals_map(self, function: Function) -> bool:
+        """Whether the garbage collector knows the function's locals; assembly mostly has no map."""
+        return self._table.has_locals_map(function)
+
+    def after_prologue(self, function: Function) -> int:
+        """The first statement boundary behind the prologue where a debug call is accepted.
+
+        The frame is set up there. The entry, if the function has no frame. Raises BinaryError if
+        the function has no such place.
+        """
+        frame = list(self._table.frame_runs(function))
+        size = max((value for _, _, value in frame), default=0)
+        if size <= 0:
+            return function.entry
+        ready = next(lo for lo, _, value in frame if value == size)
+        boundaries = [lo for lo, _, _ in self._table.line_runs(function) if lo >= ready]
+        for pc in [*boundaries, ready]:
+            if self.unsafe_point(function, pc) == _SAFE:
+                return pc
+        raise BinaryError(
+            f"{function.name} in {self.path} has no point where a debug call is accepted.",
+            mend="choose another function to stop in",
+        )
+
+    def _missing(self, name: str) -> BinaryError:
+        if not self.functions("runtime.main") and not self.functions("runtime.schedule"):
+            return BinaryError(
+                f"{self.path} has no function {name}, nor the runtime's others: its names were "
+                "obfuscated.",
+                mend="build it without an obfuscator such as garble",
+            )
+        why = "the linker left it out as dead code, or the compiler inlined it everywhere"
+        return BinaryError(f"{self.path} has no function {name}: {why}.", mend="")
+
+    def _too_old(self) -> BinaryError | None:
+        release = re.match(r"(?:devel )?go1\.(\d+)", self.go_version)
+        if release is None or int(release[1]) >= _SINCE[self.goarch]:
+            return None
+        return BinaryError(
+            f"{self.path} was built by {self.go_version}; on {self.goarch} debug calls as this "
+            f"harness makes them came with Go 1.{_SINCE[self.goarch]}.",
+            mend=f"build it with Go 1.{_SINCE[self.goarch]} or later",
+        )
+
+
+def open_binary(path: Path) -> GoBinary:
+    """Open a Go executable. Raises BinaryError if it is none that can be examined."""
+    binary = GoBinary(path)
+    binary.function("runtime.debugCallV2")
+    return binary

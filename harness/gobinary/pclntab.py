@@ -1,0 +1,245 @@
+"""Go's table of functions, which every Go program carries: stripping does not remove it.
+
+Layout by magic number: internal/abi/symtab.go, pcHeader, functab and _func in runtime/symtab.go and
+runtime/runtime2.go, written by cmd/link/internal/ld/pcln.go, read by debug/gosym/pclntab.go. The
+name table holds each name once; functions that share a name (ABI0 and ABIInternal twins) share its
+offset.
+"""
+
+from __future__ import annotations
+
+import bisect
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.gobinary.image import Image
+from harness.gobinary.pcvalue import DamagedTableError, runs, varint
+
+# Magic number -> (first Go release that writes it, size of a functab word, does textStart exist).
+MAGICS = {0xFFFFFFFA: "1.16", 0xFFFFFFF0: "1.18", 0xFFFFFFF1: "1.20"}
+OLD_MAGIC = 0xFFFFFFFB  # Go 1.2 to 1.15
+
+_ASM, _SPWRITE = 4, 2  # internal/abi/symtab.go: FuncFlagAsm, FuncFlagSPWrite
+_NO_FUNCDATA = _NO_FILE = 0xFFFFFFFF
+
+_UNSAFE_POINT = 0  # PCDATA_UnsafePoint
+_LOCALS_POINTER_MAPS = 1  # FUNCDATA_LocalsPointerMaps
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function. `entry` and `end` are link-time addresses.
+
+    `end` is the entry of the next function, so padding belongs to the function before it, as for
+    the runtime (findfunc). `asm`: written in assembly; `spwrite`: writes SP freely, so no stack can
+    be unwound through it. `record` is the address of its _func.
+    """
+
+    name: str
+    entry: int
+    end: int
+    asm: bool
+    spwrite: bool
+    record: int
+
+
+class PclnTab:
+    """The table at link-time address `address` of `image`.
+
+    `text` is runtime.text, which newer tables leave out; None takes it from the table's header.
+    Raises BinaryError if the table contradicts itself.
+    """
+
+    def __init__(self, image: Image, address: int, end: int, text: int | None = None) -> None:
+        self.image, self.address, self.end = image, address, end
+        magic, pad, self.quantum, pointer = struct.unpack("<IHBB", image.read(address, 8))
+        quantum = 1 if image.goarch == "amd64" else 4
+        if magic not in MAGICS or pad or self.quantum != quantum or pointer != 8:
+            raise image.damaged(f"there is no function table at {address:#x}")
+        self.since = MAGICS[magic]
+        self.relative = magic != 0xFFFFFFFA
+        words = [image.word(address + 8 + 8 * i) for i in range(8 if self.relative else 7)]
+        self.count = words[0]
+        self.header_text = words.pop(2) if self.relative else 0
+        names, units, files, pctab, table = words[2:]
+        self._word = 4 if self.relative else 8
+        header = 72 if self.relative else 64
+        if not header <= names <= units <= files <= pctab <= table <= end - address:
+            raise image.damaged("the parts of its function table are out of order")
+        if not 0 < self.count <= (end - address - table) // (2 * self._word):
+            raise image.damaged("its function table is cut off")
+        self.text = (self.header_text if text is None else text) if self.relative else 0
+        self.names = range(address + names, address + units)
+        self._units, self._files, self._values = address + units, address + files, address + pctab
+        self.table = address + table
+        base = image.offset(address) - address
+        if image.offset(end - 1) - (end - 1) != base:
+            raise image.damaged("its function table is cut off")
+        self._base = base
+        self._data: mmap.mmap = image.data
+
+    def check(self) -> None:
+        """Raise BinaryError unless the first and the last function make sense."""
+        last = self.count - 1
+        if not self.entry(0) <= self.entry(last) <= self.entry(self.count):
+            raise self.image.damaged("its functions are out of order")
+        self.function(0)
+        self.function(last)
+
+    def entry(self, index: int) -> int:
+        """Entry of the function with this index; with index `count` the end of the last one."""
+        if self.relative:
+            return self.text + self._u32(self.table + 8 * index)
+        return self.image.word(self.table + 16 * index)
+
+    def record(self, index: int) -> int:
+        """Address of the _func of the function with this index."""
+        if self.relative:
+            return self.table + self._u32(self.table + 8 * index + 4)
+        return self.table + self.image.word(self.table + 16 * index + 8)
+
+    def index(self, pc: int) -> int | None:
+        """Index of the function that holds `pc` (findfunc in runtime/symtab.go)."""
+        if not self.entry(0) <= pc < self.entry(self.count):
+            return None
+        return bisect.bisect_right(range(self.count), pc, key=self.entry) - 1
+
+    def function(self, index: int) -> Function:
+        """The function with this index."""
+        record = self.record(index)
+        flag = self._byte(self._tail(record) - 3)
+        asm = bool(flag & _ASM) if self.relative else self._file(record).endswith(".s")
+        return Function(
+            self.name(self._u32(self._name_offset(record))),
+            self.entry(index),
+            self.entry(index + 1),
+            asm,
+            bool(flag & _SPWRITE),
+            record,
+        )
+
+    def name(self, offset: int) -> str:
+        """The name at this offset of the name table."""
+        return self._string(self.names.start + offset, self.names.stop)
+
+    def named(self, name: str) -> Iterator[Function]:
+        """Functions of this name, in the order of their records.
+
+        Looks for the name, then for records that refer to it; nothing is walked.
+        """
+        offset = self._find_name(name.encode())
+        if offset is None:
+            return
+        value = struct.pack("<I", offset)
+        shift = self._name_offset(0)
+        # No record lies inside the functab, nor behind the end of the table.
+        first = self.table + (2 * self.count + 1) * self._word
+        at = first + self._base
+        while (at := self._data.find(value, at, self.end + self._base)) >= 0:
+            record = at - self._base - shift
+            at += 1
+            index = self._owner(record) if record % 4 == 0 and record >= first else None
+            if index is not None:
+                yield self.function(index)
+
+    def value_runs(self, function: Function, table: int) -> Iterator[tuple[int, int, int]]:
+        """(lo, hi, value) from the table at this offset of the pc-value tables."""
+        at = self._values + table
+        if at >= self.table:
+            raise self.image.damaged(f"a table of {function.name} is out of place")
+        try:
+            yield from runs(
+                self._data, at + self._base, function.entry, function.end, self.quantum
+            )
+        except DamagedTableError:
+            raise self.image.damaged(f"a table of {function.name} has no end") from None
+
+    def frame_runs(self, function: Function) -> Iterator[tuple[int, int, int]]:
+        """(lo, hi, bytes between SP and the return address) over the function's instructions."""
+        return self._runs_at(function, 4)
+
+    def line_runs(self, function: Function) -> Iterator[tuple[int, int, int]]:
+        """(lo, hi, line) over the function's instructions."""
+        return self._runs_at(function, 6)
+
+    def unsafe_runs(self, function: Function) -> Iterator[tuple[int, int, int]]:
+        """(lo, hi, PCDATA_UnsafePoint); nothing where the function has no such table."""
+        tail = self._tail(function.record)
+        if self._u32(self._field(function.record, 7)) <= _UNSAFE_POINT:
+            return iter(())
+        table = self._u32(tail + 4 * _UNSAFE_POINT)
+        return self.value_runs(function, table) if table else iter(())
+
+    def has_locals_map(self, function: Function) -> bool:
+        """Whether FUNCDATA_LocalsPointerMaps is there (funcdata in runtime/symtab.go)."""
+        tail = self._tail(function.record)
+        if self._byte(tail - 1) <= _LOCALS_POINTER_MAPS:
+            return False
+        at = tail + 4 * self._u32(self._field(function.record, 7))
+        if self.relative:
+            return self._u32(at + 4 * _LOCALS_POINTER_MAPS) != _NO_FUNCDATA
+        return self.image.word((at + 7) // 8 * 8 + 8 * _LOCALS_POINTER_MAPS) != 0
+
+    def _runs_at(self, function: Function, field: int) -> Iterator[tuple[int, int, int]]:
+        table = self._u32(self._field(function.record, field))
+        return self.value_runs(function, table) if table else iter(())
+
+    # A _func: entry (a word before 1.18, else 4 bytes), then fields of 4 bytes: 1 name, 2 args,
+    # 3 deferreturn, 4 pcsp, 5 pcfile, 6 pcln, 7 npcdata, 8 cuOffset, from 1.20 startLine; then the
+    # bytes funcID, flag, padding, nfuncdata. The tables of pcdata and funcdata follow.
+
+    def _field(self, record: int, index: int) -> int:
+        return record + 4 * index + (0 if self.relative else 4)
+
+    def _name_offset(self, record: int) -> int:
+        return self._field(record, 1)
+
+    def _tail(self, record: int) -> int:
+        return self._field(record, 9) + (8 if self.since == "1.20" else 4)
+
+    def _owner(self, record: int) -> int | None:
+        """Index of the function whose record this is, if it is one."""
+        if record + 48 > self.end:
+            return None
+        entry = self.text + self._u32(record) if self.relative else self.image.word(record)
+        index = self.index(entry)
+        return index if index is not None and self.record(index) == record else None
+
+    def _find_name(self, name: bytes) -> int | None:
+        start, stop = self.names.start + self._base, self.names.stop + self._base
+        if self._data[start : start + len(name) + 1] == name + b"\0":
+            return 0
+        at = self._data.find(b"\0" + name + b"\0", start, stop)
+        return None if at < 0 else at + 1 - start
+
+    def _file(self, record: int) -> str:
+        """The source file of a function's first instruction (funcfile in runtime/symtab.go)."""
+        table = self._values + self._u32(self._field(record, 5))
+        if table >= self.table:
+            raise self.image.damaged("a function's file table is out of place")
+        try:
+            change, _ = varint(self._data, table + self._base)
+        except DamagedTableError:
+            raise self.image.damaged("a function's file table has no end") from None
+        index = self._u32(self._field(record, 8)) + (change >> 1) - 1  # values start at -1
+        offset = self._u32(self._units + 4 * index)
+        return "" if offset == _NO_FILE else self._string(self._files + offset, self._values)
+
+    def _string(self, start: int, stop: int) -> str:
+        end = self._data.find(b"\0", start + self._base, stop + self._base) if start < stop else -1
+        if end < 0:
+            raise self.image.damaged("a name is outside the table of names")
+        return self._data[start + self._base : end].decode(errors="replace")
+
+    def _u32(self, address: int) -> int:
+        if not self.address <= address <= self.end - 4:
+            raise self.image.damaged("its function table points outside itself")
+        value: int = struct.unpack_from("<I", self._data, address + self._base)[0]
+        return value
+
+    def _byte(self, address: int) -> int:
+        if not self.address <= address < self.end:
+            raise self.image.damaged("its function table points outside itself")
+        return self._data[address + self._base]
