@@ -17,7 +17,8 @@ enum { DISPATCH = 0, RETURN = 1, RESTORE = 16 };
 enum { FRAME_BYTES = 0xa8, SAVED_OFFSET = 0x20, SAVED_WORDS = 17 };
 
 static struct tracee t;
-static int regset, xstate_each = 1, xstate_restore = 1, poke, siginfo, compare = 1;
+static struct user_regs_struct saved; /* of the stop; the thread does not run in between */
+static int regset, save_each, xstate_restore = 1, poke, siginfo, compare = 1;
 
 static void read_registers(pid_t tid, struct user_regs_struct *regs) {
     struct iovec v = {regs, sizeof *regs};
@@ -33,6 +34,11 @@ static void write_registers(pid_t tid, struct user_regs_struct *regs) {
         pt(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &v, "PTRACE_SETREGSET");
     else
         set_regs(tid, regs);
+}
+
+static void save(pid_t tid) {
+    read_registers(tid, &saved);
+    save_xstate(tid);
 }
 
 static void push(pid_t tid, uint64_t sp, uint64_t value) {
@@ -57,9 +63,8 @@ static void run_to_trap(pid_t tid, unsigned want, struct user_regs_struct *regs)
 }
 
 static void inject(pid_t tid, uint64_t debugcall, uint64_t add) {
-    struct user_regs_struct saved, regs;
-    read_registers(tid, &saved);
-    if (xstate_each) save_xstate(tid);
+    struct user_regs_struct regs;
+    if (save_each) save(tid);
 
     uint64_t frame[3] = {0, 0, saved.rip}; /* frame size, free, return PC */
     write_memory(&t, saved.rsp - sizeof frame, frame, sizeof frame);
@@ -96,7 +101,7 @@ static void inject(pid_t tid, uint64_t debugcall, uint64_t add) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"wait", 1, 0, 'w'},     {"regset", 0, &regset, 1},       {"save-xstate-once", 0, &xstate_each, 0},
+        {"wait", 1, 0, 'w'},     {"regset", 0, &regset, 1},       {"save-each", 0, &save_each, 1},
         {"poke", 0, &poke, 1},   {"siginfo", 0, &siginfo, 1},     {"no-xstate", 0, &xstate_restore, 0},
         {"cpu", 1, 0, 'c'},      {"no-compare", 0, &compare, 0},  {"target-cpu", 1, 0, 'C'},
         {0, 0, 0, 0}};
@@ -121,7 +126,7 @@ int main(int argc, char **argv) {
     pin(0, cpu);
     seize(&t);
     pid_t tid = stop_at(&t, stop);
-    save_xstate(tid);
+    save(tid);
     long stops = t.stops;
     double start = now();
     for (long i = 0; i < n; i++) inject(tid, debugcall, add);
