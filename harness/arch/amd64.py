@@ -1,0 +1,143 @@
+"""linux/amd64: registers, INT3, debug registers, Go's register ABI.
+
+Sources: the kernel's arch/x86/include/asm/user_64.h (user_regs_struct) and
+arch/x86/include/asm/debugreg.h; Go's runtime/asm_amd64.s (debugCallV2) and
+cmd/compile/abi-internal.md.
+"""
+
+import ctypes
+import struct
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
+
+from ptrace.binding.func import ptrace_pokeuser
+
+from harness.arch import regset
+from harness.arch.interface import Frame, Memory, Registers
+
+_FIELDS = (
+    "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax "
+    "rip cs eflags rsp ss fs_base gs_base ds es fs gs"
+).split()
+_ROLES = {
+    "pc": "rip",
+    "sp": "rsp",
+    "flags": "eflags",
+    "goroutine": "r14",
+    "status": "r12",
+    "closure": "rdx",
+    "argument": "rax",
+}
+
+_DEBUG_REGISTERS = 848
+"""offsetof(struct user, u_debugreg)."""
+_DR7 = _DEBUG_REGISTERS + 8 * 7
+
+_INJECTED = struct.Struct("<QQQ")
+_LOCALS = 152
+"""Size in bytes of debugCallV2's locals. Above them lie the caller's frame pointer, the PC."""
+_FRAME = struct.Struct(f"<{_LOCALS // 8 + 2}Q")
+_SAVED = "r15 r14 r13 r12 r11 r10 r9 r8 rdi rsi _ rbx rdx rcx rax rbp rip".split()
+"""What the frame's last words hold. The tenth is debugCallV2's own frame pointer."""
+_FIRST_SAVED = _FRAME.size // 8 - len(_SAVED)
+_RESTORED = [(name, _FIRST_SAVED + i) for i, name in enumerate(_SAVED) if name != "_"]
+_restored = attrgetter(*(name for name, _ in _RESTORED))
+_in_frame = itemgetter(*(index for _, index in _RESTORED))
+
+
+class Amd64Registers(Registers):
+    """struct user_regs_struct."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in _FIELDS)
+
+    orig_rax: int
+    fs_base: int
+    gs_base: int
+
+    @property
+    def in_system_call(self) -> bool:
+        return self.orig_rax < 1 << 63
+
+
+for _role, _field in _ROLES.items():  # a field's descriptor under a second name costs nothing
+    setattr(Amd64Registers, _role, getattr(Amd64Registers, _field))
+
+
+class Amd64:
+    """The `Arch` of linux/amd64."""
+
+    name = "amd64"
+    trap_pc = 1
+    trap_resume = 0
+    breakpoint_slots = 4
+    integer_registers = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
+
+    def registers(self) -> Registers:
+        return Amd64Registers()
+
+    def get_vector(self, tid: int) -> bytes:
+        return regset.get_vector(tid, regset.NT_X86_XSTATE)
+
+    def set_vector(self, tid: int, state: bytes) -> None:
+        regset.set_vector(tid, regset.NT_X86_XSTATE, state)
+
+    def set_breakpoints(
+        self, tid: int, old: Sequence[int | None], new: Sequence[int | None]
+    ) -> None:
+        for slot, address in enumerate(new):
+            if address is not None and address != old[slot]:
+                ptrace_pokeuser(tid, _DEBUG_REGISTERS + 8 * slot, address)
+        if _control(old) != _control(new):
+            ptrace_pokeuser(tid, _DR7, _control(new))
+
+    def begin_call(
+        self, saved: Registers, memory: Memory, entry: int, frame_size: int
+    ) -> Registers:
+        # debugCallV2 finds its caller's PC at SP, the frame size at SP-16; between them is free.
+        memory.write(saved.sp - 24, _INJECTED.pack(frame_size, 0, saved.pc))
+        registers = saved.copy()
+        registers.sp -= 8
+        registers.pc = entry
+        return registers
+
+    def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:
+        trap.sp -= 8
+        memory.write(trap.sp, trap.pc.to_bytes(8, "little"))
+        trap.closure = closure
+        trap.pc = entry
+
+    def call_from(self, at: Registers, memory: Memory, entry: int) -> Registers:
+        registers = at.copy()
+        registers.sp -= 8
+        registers.pc = entry
+        memory.write(registers.sp, at.pc.to_bytes(8, "little"))
+        return registers
+
+    def data(self, trap: Registers) -> int:
+        return trap.sp
+
+    def read_frame(self, trap: Registers, memory: Memory, saved: Registers) -> Frame:
+        words = _FRAME.unpack(memory.read(trap.sp, _FRAME.size))
+        sp = trap.sp + _FRAME.size
+        moved = sp != saved.sp
+        assert isinstance(trap, Amd64Registers)
+        registers = saved.copy()
+        assert isinstance(registers, Amd64Registers)
+        # TLS belongs to the thread, and a broken runtime may end the call on another one.
+        registers.fs_base, registers.gs_base = trap.fs_base, trap.gs_base
+        if moved:
+            for name, index in _RESTORED:
+                setattr(registers, name, words[index])
+            registers.sp = sp
+            return Frame(registers, (), moved)
+        before, after = _restored(saved), _in_frame(words)
+        if before == after:
+            return Frame(registers, (), moved)
+        names = (name for name, _ in _RESTORED)
+        changed = (name for name, a, b in zip(names, before, after, strict=True) if a != b)
+        return Frame(registers, tuple(changed), moved)
+
+
+def _control(addresses: Sequence[int | None]) -> int:
+    """Return DR7 for these slots: L<slot> set, type and length 0 (execution)."""
+    return sum(1 << (2 * slot) for slot, address in enumerate(addresses) if address is not None)

@@ -1,0 +1,1 @@
+"""Go's debug call protocol: its state machine, frames and values, and the driver that runs it."""

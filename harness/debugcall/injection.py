@@ -1,0 +1,219 @@
+"""One debug call, from the saved registers to their restoration."""
+
+import math
+import os
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+from harness.debugcall.caller import Caller
+from harness.debugcall.frames import IntFrame
+from harness.debugcall.program import Goroutine, Program
+from harness.debugcall.protocol import Action, State, advance
+from harness.errors import HarnessError, TargetError
+from harness.recording import Callee, Exited, Inject, Lost, Recorder, Restored, Schedule, Trap
+from harness.tracer import Kind, Stop, Thread
+
+CALL_LIMIT = 10.0
+"""Seconds until a call that does not end is given up."""
+
+
+class Timing(Protocol):
+    """What a schedule does to one injection. `harness.schedule` holds the three there are."""
+
+    name: Schedule
+    limit: float
+    """The time, on monotonic(), at which `expired` wants to be called."""
+    settled: bool
+    """Whether the injecting thread is out of the schedule's hands."""
+
+    def begin(self, call: "Injection") -> None:
+        """Prepare the injecting thread, which is about to enter debugCallV2."""
+
+    def reached(self, call: "Injection", thread: Thread) -> None:
+        """Deal with a thread at a hardware breakpoint: resume it, or hold it for a while."""
+
+    def expired(self, call: "Injection") -> None:
+        """Deal with `limit` having come."""
+
+    def dispatched(self, call: "Injection", thread: Thread) -> None:
+        """Take note that the call goroutine asks for its call, on this thread."""
+
+    def end(self, call: "Injection") -> None:
+        """Take back what is left of the preparations."""
+
+
+class Injection:
+    """A call in flight. `call_g` is the call goroutine, once it was seen."""
+
+    def __init__(
+        self,
+        program: Program,
+        caller: Caller,
+        callee: Callee,
+        timing: Timing,
+        recorder: Recorder,
+        number: int,
+        clock: Callable[[], int],
+        scale: float,
+    ) -> None:
+        self.program = program
+        self.process = program.process
+        self.caller = caller
+        self.callee = callee
+        self.timing = timing
+        self.record = recorder.add
+        self.number = number
+        self.clock = clock
+        self.scale = scale
+        self.injecting = caller.thread
+        self.call_g = 0
+        self.state = State.INJECTED
+        self._restored = False
+        self._frame = IntFrame(program.arch, len(callee.arguments), len(callee.results))
+
+    def run(self) -> None:
+        """Inject the call and drive it to its end; then the caller's thread is stopped again.
+
+        Raises `TargetError` if the target ends meanwhile and `HarnessError` if the call does not.
+        Signals that ask the harness to end wait until then.
+        """
+        self.process.shielded = True
+        try:
+            self._inject()
+            limit = monotonic() + CALL_LIMIT * self.scale
+            while not (self._restored and self.timing.settled):
+                stop = self.process.wait(min(limit, self.timing.limit))
+                if stop is not None:
+                    self._stopped(stop)
+                elif monotonic() >= limit:
+                    raise self._lost(f"not ended after {CALL_LIMIT * self.scale:.0f} s")
+                else:
+                    self.timing.expired(self)
+            self.timing.end(self)
+        finally:
+            self.process.shielded = False
+
+    def _inject(self) -> None:
+        caller, memory = self.caller, self.process.memory
+        self.record(
+            Inject(
+                t=self.clock(),
+                call=self.number,
+                tid=caller.thread.tid,
+                g=caller.g,
+                goid=caller.goid,
+                pc=caller.saved.pc,
+                function=caller.function,
+                schedule=self.timing.name,
+                callee=self.callee,
+            )
+        )
+        registers = self.program.arch.begin_call(
+            caller.saved, memory, self.program.debug_call, self._frame.size
+        )
+        self.process.write_registers(caller.thread, registers)
+        self.timing.begin(self)
+        self.process.resume(caller.thread)
+
+    def _stopped(self, stop: Stop) -> None:
+        if stop.kind is Kind.TRAP:
+            self._trapped(stop.thread)
+        elif stop.kind is Kind.BREAKPOINT:
+            self.timing.reached(self, stop.thread)
+        elif stop.kind is Kind.FOREIGN_TRAP:
+            # A callee's own breakpoint instruction; without a debugger it would end the program.
+            stop.thread.signal = 0
+            self.process.resume(stop.thread)
+        elif stop.kind is Kind.EXIT:
+            self.record(exited(self.clock(), stop.code))
+            raise self._lost("the target ended during the call")
+        else:
+            raise self._lost("the target replaced itself by another program during the call")
+
+    def _trapped(self, thread: Thread) -> None:
+        registers = thread.registers
+        status = registers.status
+        self.state, action = advance(self.state, status)
+        dispatch = action is Action.CALL
+        goroutine = self._goroutine(registers.goroutine) if dispatch else None
+        self.record(
+            Trap(
+                t=self.clock(),
+                call=self.number,
+                tid=thread.tid,
+                status=status,
+                g=registers.goroutine,
+                function=self.program.traps[registers.pc],
+                goid=goroutine.goid if goroutine else None,
+                parent=goroutine.parent if goroutine else None,
+                locked=goroutine.locked if goroutine else None,
+                results=self._results(thread) if action is Action.READ_RESULTS else (),
+                text=self._reason(thread) if action is Action.READ_REFUSAL else "",
+            )
+        )
+        if action is Action.RESTORE:
+            self._restore(thread)
+            return
+        if dispatch:
+            self.call_g = registers.goroutine
+            memory = self.process.memory
+            self._frame.write(self.callee.arguments, registers, memory)
+            entry = self.program.address(self.callee.name)
+            self.program.arch.enter_function(registers, memory, entry, 0)
+            self.process.write_registers(thread, registers)
+            self.timing.dispatched(self, thread)
+        elif skip := self.program.arch.trap_resume:
+            registers.pc += skip
+            self.process.write_registers(thread, registers)
+        self.process.resume(thread)
+
+    def _restore(self, thread: Thread) -> None:
+        memory, arch, caller = self.process.memory, self.program.arch, self.caller
+        frame = arch.read_frame(thread.registers, memory, caller.saved)
+        self.process.write_registers(thread, frame.registers)
+        arch.set_vector(thread.tid, caller.vector)
+        caller.thread, caller.saved = thread, frame.registers
+        self.record(
+            Restored(
+                t=self.clock(),
+                call=self.number,
+                tid=thread.tid,
+                changed=frame.changed,
+                moved=frame.moved,
+            )
+        )
+        self._restored = True
+
+    def _goroutine(self, g: int) -> Goroutine | None:
+        try:
+            return self.program.goroutine(g)
+        except OSError:
+            return None
+
+    def _results(self, thread: Thread) -> tuple[int, ...]:
+        return self._frame.read(thread.registers, self.process.memory)
+
+    def _reason(self, thread: Thread) -> str:
+        memory = self.process.memory
+        header = self.program.arch.data(thread.registers)
+        try:
+            text = memory.read(memory.word(header), min(memory.word(header + 8), 200))
+        except OSError:
+            return ""
+        return text.decode(errors="replace")
+
+    def _lost(self, why: str) -> HarnessError:
+        self.record(Lost(t=self.clock(), call=self.number, why=why))
+        if self.process.exit_status is not None:
+            return TargetError(f"{why} of {self.callee.name}")
+        return HarnessError(f"the call of {self.callee.name} was lost: {why}")
+
+
+def exited(t: int, status: int) -> Exited:
+    """Return the event for a wait status."""
+    code = os.waitstatus_to_exitcode(status)
+    return Exited(t=t, code=code) if code >= 0 else Exited(t=t, signal=-code)
+
+
+NEVER = math.inf

@@ -1,0 +1,87 @@
+"""Whether a stopped thread can take a debug call without harm to the program.
+
+debugCallV2 checks less than it should: it accepts stops in assembly, in runtime code without the
+"runtime." prefix and in goroutines that hold runtime locks, and what follows there can end the
+program. So the harness asks more, and only then injects.
+"""
+
+from harness.debugcall.program import Goroutine, Program
+from harness.gobinary import Function
+from harness.tracer import Thread
+
+STACK_NEEDED = 1024
+"""Bytes below SP. debugCallV2 writes up to 304 (amd64) or 440 (arm64), though 256 are asked for."""
+
+_G_RUNNING = 2
+_P_RUNNING = 1
+"""_Grunning and _Prunning of Go's runtime/runtime2.go."""
+
+_UNSAFE_PACKAGES = (
+    "runtime.",
+    "runtime/internal/",
+    "internal/runtime/",
+    "internal/abi.",
+    "internal/bytealg.",
+    "internal/chacha8rand.",
+    "internal/cpu.",
+    "reflect.",
+    "syscall.",
+    "time.now",
+)
+"""Code that holds runtime locks, has no stack maps, or runs with the write barrier half done."""
+
+
+def why_unsafe(program: Program, thread: Thread) -> str:
+    """Say why nothing may be injected into a thread as it stands; empty if it may.
+
+    Reads `thread.registers`, which must be those of the present stop.
+    """
+    registers = thread.registers
+    function = program.function_at(registers.pc)
+    if function is None:
+        return "not in Go code"
+    if registers.in_system_call:
+        return "in a system call"
+    if reason := _unsafe_code(program, function, registers.pc):
+        return reason
+    try:
+        goroutine = program.goroutine(registers.goroutine)
+        return _unsafe_goroutine(program, goroutine, thread)
+    except OSError:
+        return "no goroutine in the register"
+
+
+def _unsafe_code(program: Program, function: Function, pc: int) -> str:
+    if function.name.startswith(_UNSAFE_PACKAGES):
+        return f"in {function.name}"
+    if function.asm or function.spwrite or not program.binary.has_locals_map(function):
+        return f"in assembly, {function.name}"
+    if program.binary.unsafe_point(function, pc - program.bias) != -1:
+        return f"at an unsafe point of {function.name}"
+    return ""
+
+
+def _unsafe_goroutine(program: Program, goroutine: Goroutine, thread: Thread) -> str:
+    layout, memory = program.layout, program.process.memory
+    sp = thread.registers.sp
+    if not goroutine.stack_lo + STACK_NEEDED <= sp <= goroutine.stack_hi:
+        return "not on the goroutine's stack, or too near its end"
+    if goroutine.status != _G_RUNNING:
+        return "the goroutine is not running"
+    m = goroutine.m
+    if memory.word(m + layout.m.procid) != thread.tid or memory.word(m + layout.m.curg) != (
+        goroutine.address
+    ):
+        return "the goroutine is not this thread's"
+    for name, offset, size in (
+        ("locks", layout.m.locks, 4),
+        ("mallocing", layout.m.mallocing, 4),
+        ("preemptoff", layout.m.preemptoff_length, 8),
+    ):
+        if offset is not None and any(memory.read(m + offset, size)):
+            return f"the runtime forbids it: m.{name} is set"
+    if layout.m.p is not None:
+        p = memory.word(m + layout.m.p)
+        if not p or memory.read(p + layout.p.status, 4) != _P_RUNNING.to_bytes(4, "little"):
+            return "the thread has no running P"
+    return ""

@@ -1,0 +1,194 @@
+"""A session with one target: launch or attach, find a stop, inject calls, let go.
+
+    with Session.launch(["./server"], recorder) as session:
+        caller = session.seek(["main.handle"], limit=5.0)
+        session.inject(caller, Callee("main.add", (2, 3), (5,)), Natural())
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from harness.arch import arch_for
+from harness.debugcall.caller import Caller
+from harness.debugcall.injection import Injection, Timing, exited
+from harness.debugcall.program import Program
+from harness.debugcall.safepoint import why_unsafe
+from harness.errors import TargetError
+from harness.gobinary import GoBinary, load_bias, open_binary, static_layout
+from harness.recording import Callee, Exited, Recorder
+from harness.tracer import Kind, Process, Thread
+
+CALL_SLOT, HANDBACK_SLOT = 0, 1
+"""Hardware breakpoints that serve a schedule: one of the injecting thread, one of each thread."""
+SEEK_SLOTS = (0, 2, 3)
+"""Those that find a stop. No call is under way meanwhile, so they may share the first."""
+
+_LOOK = 0.01
+"""Seconds between two looks at a condition that no event announces."""
+
+
+def time_scale() -> float:
+    """Return the factor on all time limits: DEBUGCALL_TIME_SCALE, for slow machines."""
+    return float(os.environ.get("DEBUGCALL_TIME_SCALE", "1"))
+
+
+class Session:
+    """One target, traced from `launch` or `attach` to `close`; a context manager.
+
+    All that is seen goes to `recorder`.
+    """
+
+    def __init__(self, process: Process, binary: GoBinary, recorder: Recorder) -> None:
+        self.process = process
+        self.recorder = recorder
+        self.scale = time_scale()
+        self.calls = 0
+        self._begin = time.monotonic_ns()
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
+        self.program = Program(binary, process, static_layout(binary), load_bias(binary, maps))
+        process.traps = self.program.traps
+
+    @classmethod
+    def launch(
+        cls,
+        argv: Sequence[str | Path],
+        recorder: Recorder,
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        own_session: bool = False,
+    ) -> Self:
+        """Start a Go program, stopped before its first instruction. It dies with the harness."""
+        binary = open_binary(Path(argv[0]))
+        process = Process.launch(
+            argv,
+            arch_for(binary.goarch),
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            own_session=own_session,
+        )
+        return cls._over(process, binary, recorder)
+
+    @classmethod
+    def attach(cls, pid: int, recorder: Recorder) -> Self:
+        """Attach to a running Go program and stop all its threads."""
+        executable = Path(f"/proc/{pid}/exe")
+        if not Path(f"/proc/{pid}").exists():
+            raise TargetError(f"no process {pid}", mend="list the processes: ps -e")
+        binary = open_binary(executable)
+        process = Process.attach(pid, arch_for(binary.goarch))
+        return cls._over(process, binary, recorder)
+
+    @classmethod
+    def _over(cls, process: Process, binary: GoBinary, recorder: Recorder) -> Self:
+        try:
+            return cls(process, binary, recorder)
+        except BaseException:
+            process.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let an attached target go on, end a launched one."""
+        ended = self.process.exit_status is not None
+        self.process.close()
+        if not ended:
+            launched = self.process.launched
+            self.recorder.add(Exited(t=self.clock(), detached=not launched, killed=launched))
+        self.recorder.flush()
+
+    def clock(self) -> int:
+        """Return microseconds since the session began."""
+        return (time.monotonic_ns() - self._begin) // 1000
+
+    def run_until(self, condition: Callable[[], bool], limit: float) -> bool:
+        """Let the target run until `condition` holds; False if `limit` seconds pass before.
+
+        The condition is looked at after each event, and now and then.
+        """
+        self.process.resume_all()
+        until = monotonic() + limit * self.scale
+        while not condition():
+            if self.process.exit_status is not None or monotonic() > until:
+                return False
+            stop = self.process.wait(monotonic() + _LOOK)
+            if stop is not None and stop.kind is Kind.EXIT:
+                self.recorder.add(exited(self.clock(), stop.code))
+            elif stop is not None:
+                self.process.resume(stop.thread)
+        return True
+
+    def seek(self, sites: Sequence[int], limit: float) -> Caller | None:
+        """Let the target run until a thread at one of `sites` can take a call.
+
+        `sites` are run-time addresses, three at most; `limit` is in seconds. None: no thread came
+        by. The other threads run on.
+        """
+        until = monotonic() + limit * self.scale
+        self._watch(sites)
+        self.process.resume_all()
+        caller = None
+        while caller is None:
+            stop = self.process.wait(until)
+            if stop is None:
+                break
+            if stop.kind is Kind.EXIT:
+                self.recorder.add(exited(self.clock(), stop.code))
+                raise TargetError(f"the target ended by itself: {_ending(stop.code)}")
+            if stop.kind is Kind.EXEC:
+                raise TargetError("the target replaced itself by another program")
+            if stop.kind is Kind.BREAKPOINT and not why_unsafe(self.program, stop.thread):
+                caller = self._caller(stop.thread)
+            else:
+                self.process.resume(stop.thread)
+        self._watch(())
+        return caller
+
+    def _watch(self, sites: Sequence[int]) -> None:
+        with self.process.frozen():
+            for slot, site in zip_longest(SEEK_SLOTS, sites):
+                self.process.set_breakpoint_everywhere(slot, site)
+
+    def _caller(self, thread: Thread) -> Caller:
+        registers = thread.registers.copy()
+        function = self.program.function_at(registers.pc)
+        assert function is not None
+        goroutine = self.program.goroutine(registers.goroutine)
+        vector = self.program.arch.get_vector(thread.tid)
+        return Caller(thread, registers, vector, goroutine.address, goroutine.goid, function.name)
+
+    def inject(self, caller: Caller, callee: Callee, timing: Timing) -> Injection:
+        """Call `callee` from `caller`; return when the caller stands where it stood before."""
+        call = Injection(
+            self.program, caller, callee, timing, self.recorder, self.calls, self.clock, self.scale
+        )
+        self.calls += 1
+        try:
+            call.run()
+        finally:
+            self.recorder.flush()
+        return call
+
+    def release(self, caller: Caller) -> None:
+        """Let the calling goroutine go on with its own work."""
+        self.process.resume(caller.thread)
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"

@@ -1,0 +1,1 @@
+"""What the commands run: one check, its verdict, a program that somebody else wrote."""

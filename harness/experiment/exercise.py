@@ -1,0 +1,65 @@
+"""Many injections into one target, under a sequence of schedules."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.debugcall.injection import Timing
+from harness.debugcall.session import Session
+from harness.recording import Callee, Schedule
+from harness.schedule import Delay, Natural, Steal
+
+SEEK_LIMIT = 10.0
+"""Seconds until a target in which nobody comes by is given up."""
+
+_TIMINGS: dict[Schedule, Callable[[Session], Timing]] = {
+    Schedule.NATURAL: lambda _: Natural(),
+    Schedule.DELAY: Delay,
+    Schedule.STEAL: Steal,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many injections under which schedule, in order; `per_stop` of them from each stop."""
+
+    steps: tuple[tuple[Schedule, int], ...]
+    per_stop: int = 20
+
+    @classmethod
+    def of(cls, schedule: Schedule | None, number: int) -> "Plan":
+        """Return `number` injections under one schedule; None: a tenth by delays, then steals."""
+        if schedule is not None:
+            return cls(((schedule, number),))
+        delays = max(1, number // 10)
+        return cls(((Schedule.DELAY, delays), (Schedule.STEAL, number - delays)))
+
+    @property
+    def total(self) -> int:
+        """All injections together."""
+        return sum(number for _, number in self.steps)
+
+
+def exercise(
+    session: Session,
+    sites: Sequence[int],
+    callee: Callee,
+    plan: Plan,
+    progress: Callable[[], None] = lambda: None,
+) -> bool:
+    """Inject `callee` as planned, at threads that come by `sites`; return False if none came.
+
+    `progress` is called after each injection. The target runs on between stops.
+    """
+    for schedule, number in plan.steps:
+        timing = _TIMINGS[schedule](session)
+        done = 0
+        while done < number:
+            caller = session.seek(sites, SEEK_LIMIT)
+            if caller is None:
+                return False
+            for _ in range(min(plan.per_stop, number - done)):
+                session.inject(caller, callee, timing)
+                done += 1
+                progress()
+            session.release(caller)
+    return True

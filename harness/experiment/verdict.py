@@ -1,0 +1,146 @@
+"""From a recording to a verdict."""
+
+import enum
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.invariants import INVARIANTS, Finding
+from harness.recording import Injection, Outcome, Recording, Schedule
+
+CONTESTED_SHARE = 0.9
+"""Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
+SHOWN = 5
+"""Findings of each invariant that a verdict carries whole; the others are counted."""
+
+
+class Result(enum.StrEnum):
+    """What a check says of a runtime."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that ends in it, as `git bisect run` reads it."""
+        return {"pass": 0, "fail": 1, "inconclusive": 125}[self.value]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Injections under one schedule, by what was seen. `rejected`: the runtime refused the call.
+
+    `locked` and `unlocked` count the second witness.
+    """
+
+    injections: int = 0
+    ended: int = 0
+    rejected: int = 0
+    migrated: int = 0
+    refused: int = 0
+    uncontested: int = 0
+    locked: int = 0
+    unlocked: int = 0
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """One invariant that did not hold: how often, and the first findings."""
+
+    invariant: str
+    promise: str
+    count: int
+    first: tuple[Finding, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a recording says. `reason` is one sentence. `seconds` is the time spent injecting.
+
+    `detected_after` is the time from the first injection to the first finding, in seconds, and
+    `detected_at` that injection's number.
+    """
+
+    result: Result
+    reason: str
+    counts: dict[Schedule, Counts]
+    breaches: tuple[Breach, ...]
+    seconds: float
+    detected_at: int | None = None
+    detected_after: float | None = None
+
+
+def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdict:
+    """Judge a recording by the invariants of these names."""
+    injections = recording.injections
+    counts = {
+        schedule: _count(found)
+        for schedule in Schedule
+        if (found := [i for i in injections if i.inject.schedule is schedule])
+    }
+    breaches = tuple(filter(None, (_breach(recording, name) for name in invariants)))
+    result, reason = _decide(counts, breaches)
+    first = min(
+        (f.call for b in breaches for f in b.first if f.call is not None), default=None
+    )
+    return Verdict(
+        result,
+        reason,
+        counts,
+        breaches,
+        _span(injections),
+        first,
+        None if first is None else _span([i for i in injections if i.inject.call <= first]),
+    )
+
+
+def _count(injections: Sequence[Injection]) -> Counts:
+    dispatched = [i for i in injections if i.trap(0)]
+    outcomes = [i.outcome for i in dispatched]
+    witnesses = [i.locked for i in injections]
+    return Counts(
+        injections=len(injections),
+        ended=sum(i.ended for i in injections),
+        rejected=sum(i.trap(8) is not None for i in injections),
+        migrated=outcomes.count(Outcome.MIGRATED),
+        refused=outcomes.count(Outcome.REFUSED),
+        uncontested=outcomes.count(Outcome.UNCONTESTED),
+        locked=witnesses.count(True),
+        unlocked=witnesses.count(False),
+    )
+
+
+def _breach(recording: Recording, name: str) -> Breach | None:
+    invariant = INVARIANTS[name]
+    findings = list(invariant.check(recording))
+    if not findings:
+        return None
+    return Breach(name, invariant.promise, len(findings), tuple(findings[:SHOWN]))
+
+
+def _decide(counts: dict[Schedule, Counts], breaches: Sequence[Breach]) -> tuple[Result, str]:
+    forced = [count for schedule, count in counts.items() if schedule is not Schedule.NATURAL]
+    refused = sum(count.refused for count in forced)
+    contested = refused + sum(count.migrated for count in forced)
+    tried = sum(count.injections for count in forced)
+    if breaches:
+        worst = breaches[0]
+        return Result.FAIL, f"{worst.promise}: not so in {worst.count} cases"
+    if not counts:
+        return Result.INCONCLUSIVE, "nothing could be injected"
+    if not tried:
+        locked = sum(count.locked for count in counts.values())
+        return (
+            Result.INCONCLUSIVE,
+            f"no theft was tried; the call goroutine was locked to its thread in {locked} calls",
+        )
+    if contested < CONTESTED_SHARE * tried:
+        return Result.INCONCLUSIVE, f"only {contested} of {tried} thefts came about"
+    return Result.PASS, f"{contested} thefts of the call goroutine were tried, all were refused"
+
+
+def _span(injections: Sequence[Injection]) -> float:
+    """Return the seconds from the first injection to the last event of the last one."""
+    if not injections:
+        return 0.0
+    last = injections[-1]
+    times = [getattr(event, "t", 0) for event in last.events]
+    return (max(times, default=last.inject.t) - injections[0].inject.t) / 1e6

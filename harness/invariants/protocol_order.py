@@ -1,0 +1,41 @@
+"""The traps of each call come in the order that the protocol gives them, to its end."""
+
+from collections.abc import Iterator
+
+from harness.debugcall.protocol import State, advance
+from harness.invariants.finding import Finding, Invariant
+from harness.recording import Injection, Recording, Trap
+from harness.recording.recording import DISPATCH, PANIC, RETURN
+
+_OF_THE_CALL = (DISPATCH, RETURN, PANIC)
+
+
+def _check(recording: Recording) -> Iterator[Finding]:
+    for injection in recording.injections:
+        traps = injection.all(Trap)
+        if text := _breach(injection, traps):
+            yield Finding(
+                INVARIANT.name, text, injection.inject.call, (injection.inject, *injection.events)
+            )
+
+
+def _breach(injection: Injection, traps: list[Trap]) -> str:
+    state = State.INJECTED
+    for trap in traps:
+        before = state
+        state, _ = advance(state, trap.status)
+        if state is State.ILLEGAL:
+            return f"status {trap.status} came when the call was {before.value}"
+        mine = trap.g != injection.inject.g
+        if mine is not (trap.status in _OF_THE_CALL):
+            return f"status {trap.status} came from the wrong goroutine, {trap.g:#x}"
+        if trap.parent is not None and trap.parent != injection.inject.goid:
+            return f"the call goroutine is a child of goroutine {trap.parent}"
+    return "" if state is State.ENDED else f"the protocol stopped while it was {state.value}"
+
+
+INVARIANT = Invariant(
+    "protocol-order",
+    "each call goes through dispatch, return or panic, restore; or through refusal, restore",
+    _check,
+)

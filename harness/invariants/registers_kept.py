@@ -1,0 +1,29 @@
+"""The runtime would have given the caller its general registers back as they were.
+
+Flags are not among them: debugCallV2 destroys them on amd64 in every release since Go 1.17,
+behind its last trap. The harness restores them itself; the recording cannot show that loss.
+"""
+
+from collections.abc import Iterator
+
+from harness.invariants.finding import Finding, Invariant
+from harness.recording import Recording, Restored
+
+
+def _check(recording: Recording) -> Iterator[Finding]:
+    for injection in recording.injections:
+        restored = injection.first(Restored)
+        if restored and restored.changed:
+            yield Finding(
+                INVARIANT.name,
+                f"debugCallV2 would have changed {', '.join(restored.changed)}",
+                injection.inject.call,
+                (injection.inject, restored),
+            )
+
+
+INVARIANT = Invariant(
+    "registers-kept",
+    "debugCallV2 keeps the general registers of its caller",
+    _check,
+)

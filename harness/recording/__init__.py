@@ -1,0 +1,50 @@
+"""What was seen of one session with a target: ordered, frozen events, one JSON line each."""
+
+from harness.recording.events import (
+    AnyEvent,
+    Callee,
+    Entry,
+    Event,
+    Exited,
+    HandBack,
+    Header,
+    Hold,
+    Inject,
+    Lost,
+    Machine,
+    Preempt,
+    Release,
+    Report,
+    Restored,
+    Schedule,
+    Target,
+    Trap,
+)
+from harness.recording.lines import Recorder, load
+from harness.recording.recording import Injection, Outcome, Recording
+
+__all__ = [
+    "AnyEvent",
+    "Callee",
+    "Entry",
+    "Event",
+    "Exited",
+    "HandBack",
+    "Header",
+    "Hold",
+    "Inject",
+    "Injection",
+    "Lost",
+    "Machine",
+    "Outcome",
+    "Preempt",
+    "Recorder",
+    "Recording",
+    "Release",
+    "Report",
+    "Restored",
+    "Schedule",
+    "Target",
+    "Trap",
+    "load",
+]

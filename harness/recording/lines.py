@@ -1,0 +1,118 @@
+"""Recordings as JSON lines: written while they happen, read back anywhere."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from harness.errors import RecordingError
+from harness.recording.events import FORMAT, AnyEvent, Header
+from harness.recording.recording import Recording
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AnyEvent).decode
+
+
+class Recorder:
+    """Collects the events of a session and, given a path, writes them there as they come.
+
+    A file is written in one piece an injection: should the harness be killed, the events of at
+    most the injection under way are lost.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.events: list[AnyEvent] = []
+        self._path = path
+        self._pending: list[bytes] = []
+        self._fd: int | None = None
+        if path is not None:
+            try:
+                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                raise _unwritable(path, error) from None
+
+    def add(self, event: AnyEvent) -> None:
+        """Append one event."""
+        self.events.append(event)
+        if self._fd is not None:
+            self._pending.append(_encode(event))
+
+    def flush(self) -> None:
+        """Hand what has come since the last time to the file."""
+        if self._fd is None or not self._pending:
+            return
+        data = b"\n".join(self._pending) + b"\n"
+        self._pending.clear()
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            assert self._path is not None
+            raise _unwritable(self._path, error) from None
+
+    def recording(self) -> Recording:
+        """Return what has been seen so far."""
+        return Recording(tuple(self.events))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        try:
+            if not kind or not issubclass(kind, RecordingError):
+                self.flush()
+        finally:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+
+def load(path: Path) -> Recording:
+    """Read a recording. One that breaks off in its last line is taken as far as it goes."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RecordingError(
+            f"cannot read {path}: {error.strerror}", mend=f"ls -l {path}"
+        ) from None
+    return Recording(tuple(_events(path, lines)), complete=lines[-1] == b"")
+
+
+def _events(path: Path, lines: list[bytes]) -> Iterator[AnyEvent]:
+    # What follows the last newline is nothing, or a line that was cut off.
+    for number, line in enumerate(lines[:-1], 1):
+        if number == 1:
+            _check_format(path, line)
+        try:
+            event = _decode(line)
+        except msgspec.MsgspecError as error:
+            raise RecordingError(f"{path}, line {number}: no event of a recording: {error}") from None
+        if isinstance(event, Header) is not (number == 1):
+            raise RecordingError(f"{path}, line {number}: a recording has one header, in front")
+        yield event
+    if len(lines) == 1:
+        raise RecordingError(f"{path} is no recording: it has no header")
+
+
+def _check_format(path: Path, line: bytes) -> None:
+    try:
+        version = msgspec.json.decode(line)["format"]
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        raise RecordingError(f"{path} is no recording: it has no header") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise RecordingError(
+            f"{path} has recording format {version}, this harness reads up to {FORMAT}",
+            mend="install a newer debugcall-harness",
+        )
+
+
+def _unwritable(path: Path, error: OSError) -> RecordingError:
+    return RecordingError(
+        f"cannot write the recording {path}: {error.strerror}",
+        mend=f"df -h {path.parent}; or choose another place with --record",
+    )

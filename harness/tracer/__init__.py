@@ -1,0 +1,5 @@
+"""Linux ptrace, and nothing of Go: a process, its threads, their stops, memory and breakpoints."""
+
+from harness.tracer.process import Kind, Process, Stop, Thread
+
+__all__ = ["Kind", "Process", "Stop", "Thread"]

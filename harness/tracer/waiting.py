@@ -1,0 +1,53 @@
+"""Waiting for what traced threads do, with a time limit and without polling.
+
+SIGCHLD, and the signals by which a user ends the harness, are blocked while a process is traced
+and taken by sigtimedwait(2). So Ctrl-C is an event like the others: it never cuts in between a
+stop and the reaping of it.
+"""
+
+import os
+import signal
+from time import monotonic
+
+_WALL = 0x40000000
+"""__WALL of waitpid(2): wait for threads too."""
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+BLOCKED = {signal.SIGCHLD, *_ENDING}
+_RECHECK = 0.2
+"""Seconds. Another thread of this process that does not block SIGCHLD may swallow one; then this
+bounds the delay."""
+
+
+class Waiter:
+    """Reaps the threads that the calling thread traces. `asked_to_end` is the signal, if any."""
+
+    def __init__(self) -> None:
+        self.asked_to_end: signal.Signals | None = None
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+
+    def next(self, limit: float) -> tuple[int, int] | None:
+        """Return the next (tid, wait status), or None once monotonic() has reached `limit`.
+
+        Also None when a signal to end arrives.
+        """
+        while True:
+            try:
+                tid, status = os.waitpid(-1, os.WNOHANG | _WALL)
+            except ChildProcessError:
+                return None
+            if tid:
+                return tid, status
+            rest = limit - monotonic()
+            if rest <= 0:
+                return None
+            taken = signal.sigtimedwait(BLOCKED, min(rest, _RECHECK))
+            if taken and taken.si_signo in _ENDING:
+                self.asked_to_end = signal.Signals(taken.si_signo)
+                return None
+
+    def close(self) -> None:
+        """Take what is still pending and give the signals back to whoever handled them before."""
+        while taken := signal.sigtimedwait(BLOCKED, 0):
+            if taken.si_signo in _ENDING:
+                self.asked_to_end = signal.Signals(taken.si_signo)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
