@@ -1,7 +1,8 @@
 """What a Go executable tells about itself, stripped or not: functions, tables, offsets in g and m."""
 
 from harness.gobinary.binary import GoBinary, open_binary
-from harness.gobinary.layout import GLayout, Layout, MLayout, PLayout
+from harness.gobinary.calibration import Sample, calibrate, is_locked
+from harness.gobinary.layout import GLayout, Layout, LayoutError, MLayout, PLayout, static_layout
 from harness.gobinary.loadbias import load_bias
 from harness.gobinary.pclntab import Function
 from harness.gobinary.traps import trap_sites
@@ -11,9 +12,14 @@ __all__ = [
     "GLayout",
     "GoBinary",
     "Layout",
+    "LayoutError",
     "MLayout",
     "PLayout",
+    "Sample",
+    "calibrate",
+    "is_locked",
     "load_bias",
     "open_binary",
+    "static_layout",
     "trap_sites",
 ]

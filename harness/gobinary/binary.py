@@ -58,16 +58,17 @@ class GoBinary:
         return read_build_id(self.image)
 
     def function(self, name: str) -> Function:
-        """The function of this full name, such as `runtime.schedule`; of twins the ABIInternal one.
+        """The function of this full name, such as `runtime.schedule`; of twins the one that
+        is no wrapper.
 
         Raises BinaryError if the program has no such function.
         """
         found = self.functions(name)
         if not found:
             raise self._missing(name)
-        # An ABI0 twin is a wrapper when the function is Go code, and the function itself when that
-        # is assembly: what was written by hand or compiled from source is never the wrapper.
-        return max(found, key=lambda function: function.end - function.entry)
+        # The linker places wrappers last, and the number that marks them (FuncIDWrapper in
+        # internal/abi/symtab.go) has always been the highest.
+        return min(found, key=lambda function: (function.func_id, function.entry))
 
     def functions(self, name: str) -> tuple[Function, ...]:
         """All functions of this name, the ABI0 and ABIInternal twins; empty if there is none."""

@@ -5,11 +5,15 @@ capstone takes tens of milliseconds to import, so this module loads it when it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-BREAKPOINTS = {"amd64": ("int3", ""), "arm64": ("brk", "#0")}
+#: GOARCH -> mnemonic and operands of the breakpoint instruction of the debug call protocol.
+BREAKPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"amd64": ("int3", ""), "arm64": ("brk", "#0")}
+)
 
 
 class Instruction(NamedTuple):

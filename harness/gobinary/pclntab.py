@@ -34,7 +34,8 @@ class Function:
 
     `end` is the entry of the next function, so padding belongs to the function before it, as for
     the runtime (findfunc). `asm`: written in assembly; `spwrite`: writes SP freely, so no stack can
-    be unwound through it. `record` is the address of its _func.
+    be unwound through it. `func_id` marks special functions (internal/abi/symtab.go, numbered anew in
+    each release). `record` is the address of its _func.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Function:
     end: int
     asm: bool
     spwrite: bool
+    func_id: int
     record: int
 
 
@@ -117,6 +119,7 @@ class PclnTab:
             self.entry(index + 1),
             asm,
             bool(flag & _SPWRITE),
+            self._byte(self._tail(record) - 4),
             record,
         )
 

@@ -1,0 +1,54 @@
+"""Offsets of fields from the runtime's machine code, which no stripping removes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from harness.gobinary import amd64
+from harness.gobinary.binary import GoBinary
+from harness.gobinary.disassembly import disassemble
+from harness.gobinary.evidence import Evidence
+
+_STATUS_TO_GOID = 8  # only stackLock, another uint32, lies between: type g in runtime/runtime2.go
+_LENGTH = 8  # offset of a string's length in the string
+
+
+def code_evidence(binary: GoBinary) -> Iterator[Evidence]:
+    """What the instructions say. Only amd64 is known; of other code nothing is said."""
+    if binary.goarch != "amd64":
+        return
+    listing = cache(lambda name: _listing(binary, name))
+
+    def seen(witnesses: tuple[amd64.Witness, ...]) -> Iterator[Evidence]:
+        for function, shape in witnesses:
+            for match in shape.finditer(listing(function)):
+                for group, text in match.groupdict().items():
+                    if "_" in group:
+                        yield _evidence(group, int(text, 0), function)
+
+    status = None
+    for evidence in seen(amd64.WITNESSES):
+        if evidence.field == "g.atomicstatus":
+            status = evidence.offset
+        yield evidence
+    if status is not None:
+        yield from seen(amd64.goid_witnesses(status + _STATUS_TO_GOID))
+
+
+def _evidence(group: str, offset: int, function: str) -> Evidence:
+    owner, _, field = group.partition("_")
+    if field == "preemptoff_len":
+        field, offset = "preemptoff", offset - _LENGTH
+    return Evidence(f"{owner}.{field}", offset, f"the code of {function}")
+
+
+def _listing(binary: GoBinary, name: str) -> str:
+    if not binary.functions(name):
+        return ""
+    function = binary.function(name)
+    return "".join(
+        f"{instruction.mnemonic} {instruction.operands}\n"
+        for instruction in disassemble(binary.goarch, binary.code(function), function.entry)
+        if instruction.mnemonic != "nop"
+    )

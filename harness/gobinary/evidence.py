@@ -1,0 +1,13 @@
+"""One thing that one source says about the offset of a field."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Evidence(NamedTuple):
+    """`field` is a field of Layout such as `m.curg`, `offset` is in bytes."""
+
+    field: str
+    offset: int
+    source: str
