@@ -30,10 +30,10 @@ def build_target(
 ) -> Path:
     """Build a main package for Linux, without C; return the path of the executable.
 
-    `source` is the name of a folder under gotargets (`caller`) or the path of one elsewhere. `overlay`
-    maps files of the toolchain to those that replace them; `flags` go to `go build`. The executable
-    stays in the cache under a key of all that it is made from, so it is built once, also when several
-    processes ask at the same time. Raises BuildError with what the Go command said.
+    `source` is the name of a folder under gotargets (`caller`) or the path of one elsewhere.
+    `overlay` maps files of the toolchain to those that replace them; `flags` go to `go build`. The
+    executable stays in the cache under a key of all that it is made from, so it is built once, also
+    when several processes ask at the same time. Raises BuildError with what the Go command said.
     """
     require_debug_calls(toolchain.version, goarch)
     folder = package_folder(source)
@@ -42,7 +42,7 @@ def build_target(
         _standard_library_identity(toolchain),
         _tools_identity(toolchain),
         content_of(folder),
-        *(f"{old.relative_to(toolchain.goroot)}={_file_digest(overlay[old])}" for old in sorted(overlay)),
+        *(f"{old}={_file_digest(overlay[old])}" for old in sorted(overlay)),
         *flags,
         goarch,
     )
@@ -58,7 +58,7 @@ def build_target(
     return binary
 
 
-def _build(  # noqa: PLR0913 - one private step with one caller
+def _build(
     toolchain: Toolchain,
     folder: Path,
     overlay: Mapping[Path, Path],
@@ -67,8 +67,8 @@ def _build(  # noqa: PLR0913 - one private step with one caller
     scratch: Path,
 ) -> Path:
     binary = scratch / "target"
-    # -trimpath: the executable does not depend on where toolchain and sources lie, so two copies of a
-    # release give the same build id, and recordings carry no path of somebody's machine.
+    # -trimpath: the executable does not depend on where toolchain and sources lie, so two copies of
+    # a release give the same build id, and recordings carry no path of somebody's machine.
     command = [str(toolchain.go), "build", "-trimpath", "-o", str(binary)]
     if toolchain.language >= _FIRST_WITH_BUILDVCS:
         command.append("-buildvcs=false")
@@ -85,8 +85,14 @@ def _build(  # noqa: PLR0913 - one private step with one caller
     )
     done = subprocess.run(
         [*command, *flags, "."],
-        env=environ, cwd=folder, capture_output=True, text=True, check=False, errors="replace",
-    )  # fmt: skip
+        env=environ,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode != 0:
         raise _failure(folder, toolchain, done.stderr + done.stdout, scratch)
     return binary
@@ -106,18 +112,20 @@ def _failure(folder: Path, toolchain: Toolchain, output: str, scratch: Path) -> 
 def _tools_identity(toolchain: Toolchain) -> str:
     """Return what tells this toolchain's commands from all others.
 
-    It names GOCACHE too. Go's build cache tells released compilers apart by version only, and compilers
-    of a bootstrap not at all (notes of cmd/go/internal/work/buildid.go, toolID): sharing the user's
-    cache would let a changed compiler's objects into other builds, in both directions.
+    It names GOCACHE too. Go's build cache tells released compilers apart by their version only, and
+    those of a bootstrap not at all (cmd/go/internal/work/buildid.go, toolID): in the user's cache
+    the objects of a changed compiler would get into other builds, and others' into ours.
     """
     tools = sorted((toolchain.goroot / "pkg" / "tool").glob("*/*"))
     return _digest(toolchain.version, *(_stamp(path) for path in [toolchain.go, *tools]))
 
 
 def _standard_library_identity(toolchain: Toolchain) -> str:
-    """Return a digest over name, size and time of change of the library's sources (20 ms, not 200)."""
-    source = str(toolchain.goroot / "src")
-    return _digest(*sorted(_stamps_below(f"{source}/")))
+    """Return a digest over path, size and time of change of the library's sources.
+
+    Times stand for contents here: that takes 20 ms. A copy of a toolchain is built anew, once.
+    """
+    return _digest(*sorted(_stamps_below(str(toolchain.goroot / "src"))))
 
 
 def _stamps_below(folder: str) -> Iterator[str]:

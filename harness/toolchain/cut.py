@@ -2,12 +2,12 @@
 
 Go commit d9a4b24a1775 made `debugCallWrap` (runtime/debugcall.go) lock the calling goroutine to its
 thread and hand that lock to the call goroutine. Here those lines are taken out of a toolchain's own
-file, and `go build -overlay` puts what is left in its place. Nothing of Go's source is kept: the lines
-are known by the names they use, and what was cut must have one digest. That digest is the same in all
-releases from 1.21.3 to 1.27.3, though the text around the lines differs.
+file, and `go build -overlay` puts what is left in its place. Nothing of Go's source is kept: the
+lines are known by the names they use, and what was cut must have one digest. That is the same in
+all releases from 1.21.3 to 1.27.3, though the text around the lines differs.
 
-A caller that was itself locked to its thread stays locked when the lines are gone, and its thread can
-then not go on with the call goroutine: the control speaks for callers that are not locked.
+A caller that was itself locked to its thread stays locked when the lines are gone, and its thread
+cannot then go on with the call goroutine: the control speaks for callers that are not locked.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from harness.toolchain.installation import Toolchain
 
 _FUNCTION = "debugCallWrap"
 _LOCK = "lockOSThread"
-_BEFORE_THE_LOCK = "lockedInt"  # the name by which the form without the lock is known, 1.17 to 1.21.1
-# Each line of the function's code that uses one of these goes; if it opens a block, the block goes too.
+_UNLOCKED = "lockedInt"  # only used in the form without the lock, Go 1.17 to 1.21.1
+# Each line of code in the function that uses one of these goes; if it opens a block, all of that.
 _NAMES = {_LOCK, "unlockOSThread", "lockedExt", "lockedg", "lockedm", "mp"}
 _CUT_DIGEST = "af34d7186991d83ce27051d310e5c44857584cc598750ac275b7dfb0dc0ed158"
 
@@ -31,8 +31,8 @@ _CUT_DIGEST = "af34d7186991d83ce27051d310e5c44857584cc598750ac275b7dfb0dc0ed158"
 def unlocked_runtime(toolchain: Toolchain) -> Mapping[Path, Path]:
     """Return the overlay for `build_target` that takes the thread lock out of debug calls.
 
-    Raises Unsupported when the runtime does not have the lock (Go 1.21.1 and older: nothing to cut), and
-    when the lines that would go are not exactly the expected ones.
+    Raises Unsupported when the runtime does not have the lock (Go 1.21.1 and older: nothing to
+    cut), and when the lines that would go are not exactly the expected ones.
     """
     original = toolchain.goroot / "src" / "runtime" / "debugcall.go"
     try:
@@ -53,14 +53,14 @@ def is_unlocked(text: str) -> bool:
     """Tell whether debugCallWrap in this text of debugcall.go is known not to lock its thread."""
     lines = text.split("\n")
     names = set().union(*(_names(lines[number]) for number in _body(lines)))
-    return _BEFORE_THE_LOCK in names and _LOCK not in names
+    return _UNLOCKED in names and _LOCK not in names
 
 
 def cut_lock(text: str, digest: str) -> str:
     """Return the text of debugcall.go without the lines that lock and hand over the lock.
 
-    The lines become empty, so that line numbers stay. `digest` is what the cut lines must have; raises
-    Unsupported if they have another.
+    The lines become empty, so that line numbers stay. `digest` is what the cut lines must have;
+    raises Unsupported if they have another.
     """
     lines = text.split("\n")
     numbers = _lines_to_cut(lines)
@@ -68,9 +68,10 @@ def cut_lock(text: str, digest: str) -> str:
     found = hashlib.sha256(cut.encode()).hexdigest()
     if found != digest:
         raise Unsupported(
-            f"the lock in {_FUNCTION} (runtime/debugcall.go) is not written as in Go 1.21.3 to 1.27.3, so"
-            f" there is no control for this toolchain; these lines would have gone (digest {found}):\n{cut}",
-            mend="check without the control (--no-control), or teach harness/toolchain/cut.py this form",
+            f"the lock in {_FUNCTION} (runtime/debugcall.go) is not written as in Go 1.21.3 to"
+            " 1.27.3, so there is no control for this toolchain; what was found"
+            f" (digest {found}):\n{cut or '(nothing)'}",
+            mend="check without the control (--no-control), or teach toolchain/cut.py this form",
         )
     for number in numbers:
         lines[number] = ""
@@ -95,7 +96,7 @@ def _lines_to_cut(lines: list[str]) -> list[int]:
 
 
 def _body(lines: list[str]) -> range:
-    """Return the line numbers of the function's body, in the form that gofmt gives every Go file."""
+    """Return the line numbers of the function's body, in the form that gofmt gives it."""
     start = next(
         (n for n, line in enumerate(lines) if line.startswith(f"func {_FUNCTION}(")), len(lines)
     )

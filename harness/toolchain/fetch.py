@@ -1,7 +1,7 @@
 """Fetch a Go release by the Go command's own GOTOOLCHAIN mechanism (go.dev/doc/toolchain).
 
-It downloads from the module proxy, checks against the checksum database, and keeps the release in the
-module cache, where the user's own Go finds it too.
+It downloads from the module proxy, checks against the checksum database, and keeps the release in
+the module cache, where the user's own Go finds it too.
 """
 
 import json
@@ -16,20 +16,26 @@ from harness.toolchain.installation import Toolchain, inspect
 
 FIRST_FETCHING = (1, 21)  # the first release that knows GOTOOLCHAIN
 
-# Where companies say how modules are to be had: honoured whether they stand in the environment or in
-# the file of `go env -w`. Nothing else of that file is.
+# Where companies say how modules are to be had: honoured whether they stand in the environment or
+# in the file of `go env -w`. Nothing else of that file is.
 _DOWNLOAD_SETTINGS = (
-    "GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOMODCACHE",
-)  # fmt: skip
+    "GOAUTH",
+    "GOINSECURE",
+    "GOMODCACHE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOPRIVATE",
+    "GOPROXY",
+    "GOSUMDB",
+)
 
 
 def fetch(version: str, fetcher: Toolchain) -> Toolchain:
-    """Return the release `version` (`go1.21.1`), downloaded by `fetcher` unless it is there already."""
-    done = subprocess.run(
-        [fetcher.go, "env", "GOROOT"],
-        env=_download_environment(fetcher) | {"GOTOOLCHAIN": version},
-        cwd="/", capture_output=True, text=True, check=False, errors="replace",
-    )  # fmt: skip
+    """Return the release `version` (`go1.21.1`); `fetcher` downloads it if it is not here yet."""
+    done = _run(
+        [str(fetcher.go), "env", "GOROOT"],
+        _download_environment(fetcher) | {"GOTOOLCHAIN": version},
+    )
     if done.returncode != 0:
         raise _failure(version, done.stderr)
     goroot = Path(done.stdout.strip())
@@ -43,18 +49,33 @@ def fetch(version: str, fetcher: Toolchain) -> Toolchain:
 
 
 def _download_environment(fetcher: Toolchain) -> dict[str, str]:
-    asked = subprocess.run(
-        [fetcher.go, "env", "-json", *_DOWNLOAD_SETTINGS],
-        env=os.environ | {"GOROOT": str(fetcher.goroot), "GOTOOLCHAIN": "local", "GOFLAGS": ""},
-        cwd="/", capture_output=True, text=True, check=False, errors="replace",
-    )  # fmt: skip
+    asked = _run(
+        [str(fetcher.go), "env", "-json", *_DOWNLOAD_SETTINGS],
+        os.environ | {"GOROOT": str(fetcher.goroot), "GOTOOLCHAIN": "local", "GOFLAGS": ""},
+    )
     settings: dict[str, str] = json.loads(asked.stdout) if asked.returncode == 0 else {}
     environ = neutral() | {name: value for name, value in settings.items() if value}
     environ["GOROOT"] = str(fetcher.goroot)
+    environ.pop("XDG_CONFIG_HOME")  # credentials for a proxy may be found by way of the user's
+    if "XDG_CONFIG_HOME" in os.environ:
+        environ["XDG_CONFIG_HOME"] = os.environ["XDG_CONFIG_HOME"]
     if not environ.get("GOMODCACHE"):  # without HOME Go knows no place of its own
         environ["GOMODCACHE"] = str(cache_folder("releases"))
     environ.setdefault("GOPATH", str(cache_folder("gopath")))
     return environ
+
+
+def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env=environ,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
 
 
 def _failure(version: str, output: str) -> HarnessError:

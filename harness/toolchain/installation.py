@@ -41,7 +41,7 @@ def language_of(version: str) -> tuple[int, int]:
 
 
 def require_debug_calls(version: str, goarch: str = "amd64") -> None:
-    """Raise Unsupported if this Go has no runtime.debugCallV2 (runtime/asm_amd64.s, asm_arm64.s)."""
+    """Raise Unsupported if this Go has no runtime.debugCallV2 (runtime/asm_*.s)."""
     first = FIRST_ARM64 if goarch == "arm64" else FIRST_AMD64
     if language_of(version) < first:
         needed = ".".join(map(str, first))
@@ -56,22 +56,30 @@ def inspect(go: Path, goroot: Path | None = None) -> Toolchain:
     environ = neutral()
     if goroot is not None:
         environ["GOROOT"] = str(goroot)
+    mend = "give a Go release (go1.21.1), a GOROOT or a go binary"
     try:
         answer = subprocess.run(
             [go, "env", "GOROOT", "GOVERSION"],
-            env=environ, cwd="/", capture_output=True, text=True, check=True, errors="replace",
-        ).stdout.splitlines()  # fmt: skip
+            env=environ,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+        ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError) as error:
         said = last_line(getattr(error, "stderr", "")) or str(error)
-        raise InputError(
-            f"{go} is no Go command that runs here: {said}",
-            mend="give a Go release (go1.21.1), a GOROOT or a go binary",
-        ) from error
-    if len(answer) < 2 or not answer[1]:  # noqa: PLR2004 - two questions, two answers
-        raise Unsupported(
-            f"{go} is older than Go 1.17: its runtime has no debugCallV2", mend="use a newer Go"
-        )
-    root, version = Path(answer[0]), answer[1]
+        raise InputError(f"{go} is no Go command that runs here: {said}", mend=mend) from error
+    match answer:
+        case [root_answer, version] if version:
+            root = Path(root_answer)
+        case [_, ""]:  # Go before 1.16 does not know GOVERSION
+            raise Unsupported(
+                f"{go} is older than Go 1.17: its runtime has no debugCallV2", mend="use a newer Go"
+            )
+        case _:
+            raise InputError(f"{go} is no Go command", mend=mend)
     own = root / "bin" / "go"
     if not own.is_file() or not (root / "src" / "runtime").is_dir():
         raise InputError(

@@ -41,9 +41,8 @@ def content_of(folder: Path) -> str:
     Packages imported from elsewhere are not looked at: targets use the standard library only.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    module = next((d / "go.mod" for d in (folder, *folder.parents) if (d / "go.mod").is_file()), None)
-    if module is not None:
-        files.append(module)
+    modules = (parent / "go.mod" for parent in (folder, *folder.parents))
+    files += [path for path in modules if path.is_file()][:1]
     digest = hashlib.sha256()
     for path in files:
         content = path.read_bytes()
