@@ -12,6 +12,8 @@ from harness.tracer import Thread
 STACK_NEEDED = 1024
 """Bytes below SP. debugCallV2 writes up to 304 (amd64) or 440 (arm64), though 256 are asked for."""
 
+WORD = 8
+
 _G_RUNNING = 2
 _P_RUNNING = 1
 """_Grunning and _Prunning of Go's runtime/runtime2.go."""
@@ -73,13 +75,11 @@ def _unsafe_goroutine(program: Program, goroutine: Goroutine, thread: Thread) ->
         goroutine.address
     ):
         return "the goroutine is not this thread's"
-    for name, offset, size in (
-        ("locks", layout.m.locks, 4),
-        ("mallocing", layout.m.mallocing, 4),
-        ("preemptoff", layout.m.preemptoff_length, 8),
-    ):
-        if offset is not None and any(memory.read(m + offset, size)):
-            return f"the runtime forbids it: m.{name} is set"
+    if layout.m.preemptoff is not None and memory.word(m + layout.m.preemptoff + WORD):
+        return "the runtime forbids it: m.preemptoff is not empty"
+    for name, offset in (("locks", layout.m.locks), ("mallocing", layout.m.mallocing)):
+        if offset is not None and any(memory.read(m + offset, 4)):
+            return f"the runtime forbids it: m.{name} is not 0"
     if layout.m.p is not None:
         p = memory.word(m + layout.m.p)
         if not p or memory.read(p + layout.p.status, 4) != _P_RUNNING.to_bytes(4, "little"):

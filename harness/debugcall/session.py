@@ -6,8 +6,12 @@
 """
 
 import os
+import platform
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
 from itertools import zip_longest
 from pathlib import Path
 from time import monotonic
@@ -21,7 +25,9 @@ from harness.debugcall.program import Program
 from harness.debugcall.safepoint import why_unsafe
 from harness.errors import TargetError
 from harness.gobinary import GoBinary, load_bias, open_binary, static_layout
-from harness.recording import Callee, Exited, Recorder
+from harness.recording import Callee, Exited, Header, Recorder, Target
+from harness.recording.events import FORMAT
+from harness.recording.machine import this_machine
 from harness.tracer import Kind, Process, Thread
 
 CALL_SLOT, HANDBACK_SLOT = 0, 1
@@ -44,7 +50,16 @@ class Session:
     All that is seen goes to `recorder`.
     """
 
-    def __init__(self, process: Process, binary: GoBinary, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        process: Process,
+        binary: GoBinary,
+        recorder: Recorder,
+        *,
+        argv: Sequence[str | Path],
+        toolchain: str = "",
+        control: bool = False,
+    ) -> None:
         self.process = process
         self.recorder = recorder
         self.scale = time_scale()
@@ -53,6 +68,26 @@ class Session:
         maps = Path(f"/proc/{process.pid}/maps").read_text()
         self.program = Program(binary, process, static_layout(binary), load_bias(binary, maps))
         process.traps = self.program.traps
+        recorder.add(
+            Header(
+                format=FORMAT,
+                harness=metadata.version("debugcall-harness"),
+                python=platform.python_version(),
+                started=time.time(),
+                command=tuple(sys.argv),
+                target=Target(
+                    argv=tuple(map(str, argv)),
+                    pid=process.pid,
+                    go_version=binary.go_version,
+                    goarch=binary.goarch,
+                    build_id=binary.build_id,
+                    launched=process.launched,
+                    toolchain=toolchain,
+                    control=control,
+                ),
+                machine=this_machine(),
+            )
+        )
 
     @classmethod
     def launch(
@@ -64,8 +99,13 @@ class Session:
         stdin: int | None = None,
         stdout: int | None = None,
         own_session: bool = False,
+        toolchain: str = "",
+        control: bool = False,
     ) -> Self:
-        """Start a Go program, stopped before its first instruction. It dies with the harness."""
+        """Start a Go program, stopped before its first instruction. It dies with the harness.
+
+        `toolchain` and `control` go into the recording: how it was built.
+        """
         binary = open_binary(Path(argv[0]))
         process = Process.launch(
             argv,
@@ -75,7 +115,10 @@ class Session:
             stdout=stdout,
             own_session=own_session,
         )
-        return cls._over(process, binary, recorder)
+        with _closing(process):
+            return cls(
+                process, binary, recorder, argv=argv, toolchain=toolchain, control=control
+            )
 
     @classmethod
     def attach(cls, pid: int, recorder: Recorder) -> Self:
@@ -85,15 +128,9 @@ class Session:
             raise TargetError(f"no process {pid}", mend="list the processes: ps -e")
         binary = open_binary(executable)
         process = Process.attach(pid, arch_for(binary.goarch))
-        return cls._over(process, binary, recorder)
-
-    @classmethod
-    def _over(cls, process: Process, binary: GoBinary, recorder: Recorder) -> Self:
-        try:
-            return cls(process, binary, recorder)
-        except BaseException:
-            process.close()
-            raise
+        with _closing(process):
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+            return cls(process, binary, recorder, argv=argv.rstrip("\0").split("\0"))
 
     def __enter__(self) -> Self:
         return self
@@ -187,6 +224,16 @@ class Session:
     def release(self, caller: Caller) -> None:
         """Let the calling goroutine go on with its own work."""
         self.process.resume(caller.thread)
+
+
+@contextmanager
+def _closing(process: Process) -> Iterator[None]:
+    """Let a process go if the session over it cannot begin."""
+    try:
+        yield
+    except BaseException:
+        process.close()
+        raise
 
 
 def _ending(status: int) -> str:

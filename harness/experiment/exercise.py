@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.debugcall.injection import Timing
 from harness.debugcall.session import Session
-from harness.recording import Callee, Schedule
+from harness.recording import AnyEvent, Callee, Schedule
 from harness.schedule import Delay, Natural, Steal
 
 SEEK_LIMIT = 10.0
@@ -44,11 +44,11 @@ def exercise(
     sites: Sequence[int],
     callee: Callee,
     plan: Plan,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[Sequence[AnyEvent]], None] = lambda _: None,
 ) -> bool:
     """Inject `callee` as planned, at threads that come by `sites`; return False if none came.
 
-    `progress` is called after each injection. The target runs on between stops.
+    `progress` gets the new events after each stop's injections. The target runs on between stops.
     """
     for schedule, number in plan.steps:
         timing = _TIMINGS[schedule](session)
@@ -57,9 +57,10 @@ def exercise(
             caller = session.seek(sites, SEEK_LIMIT)
             if caller is None:
                 return False
+            seen = len(session.recorder.events)
             for _ in range(min(plan.per_stop, number - done)):
                 session.inject(caller, callee, timing)
                 done += 1
-                progress()
             session.release(caller)
+            progress(session.recorder.events[seen:])
     return True

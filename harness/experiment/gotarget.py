@@ -25,7 +25,13 @@ class GoTarget:
     """
 
     def __init__(
-        self, binary: Path, recorder: Recorder, env: Mapping[str, str] | None = None
+        self,
+        binary: Path,
+        recorder: Recorder,
+        *,
+        env: Mapping[str, str] | None = None,
+        toolchain: str = "",
+        control: bool = False,
     ) -> None:
         child_stdin, self._stdin = os.pipe()
         self._stdout, child_stdout = os.pipe()
@@ -39,6 +45,8 @@ class GoTarget:
                 stdin=child_stdin,
                 stdout=child_stdout,
                 own_session=True,
+                toolchain=toolchain,
+                control=control,
             )
         except BaseException:
             os.close(self._stdin)
