@@ -1,4 +1,4 @@
-"""What a Go executable tells about itself, stripped or not: functions, tables, offsets in g and m."""
+"""What a Go executable tells, stripped or not: functions, tables, offsets in g and m."""
 
 from harness.gobinary.binary import GoBinary, open_binary
 from harness.gobinary.calibration import Sample, calibrate, is_locked

@@ -52,24 +52,24 @@ _UNLOCK = (
 WITNESSES = (
     # The check for stack growth at each function's entry.
     _witness("debugCallWrap1", rf"^cmp rsp, {_WORD}\[r14 \+ {_offset('g_stackguard0')}\]\n"),
-    # getg() != getg().m.curg
+    # is this g its m.curg?
     _witness(
         "debugCallCheck",
         rf"{_LOAD_M}(?:mov \w+, r14\n)?",
         rf"(?:cmp|mov \w+,) {_WORD}\[(?P=m) \+ {_offset('m_curg')}\]",
     ),
-    # getg().m.procid = uint64(gettid())
+    # what gettid returns goes to m.procid
     _witness(
         "minit",
         rf"{_LOAD_M}(?:mov \w+, {_HALF}\[rsp\]\n)?",
         rf"mov {_WORD}\[(?P=m) \+ {_offset('m_procid')}\], \w+\n",
     ),
-    # gp.atomicstatus.CompareAndSwap(oldval, newval)
+    # the compare-and-swap of gp.atomicstatus
     _witness(
         "casgstatus",
         rf"lock cmpxchg {_HALF}\[(?!rip|rsp)\w+ \+ {_offset('g_atomicstatus')}\], \w+\n",
     ),
-    # gp.atomicstatus.Load(), there and called only in code without inlining
+    # there only without inlining: the address of gp.atomicstatus goes to its Load method
     _witness("readgstatus", rf"add rax, {_offset('g_atomicstatus')}\ncall \w+\n"),
     # if gp.lockedm != 0 { gp.lockedm = 0; gp.m.lockedg = 0 }
     _witness(

@@ -1,4 +1,4 @@
-"""A Go program as the harness sees it before it runs: its functions, tables and build information."""
+"""A Go program before it runs: its functions, their tables, its build information."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.gobinary.moduledata import find_pclntab
 from harness.gobinary.pclntab import Function
 
 _SAFE = -1  # UnsafePointSafe in internal/abi/symtab.go
+_LONGEST = 1 << 20  # bytes of code in one function
 _SINCE = {"amd64": 17, "arm64": 18}  # the first Go 1.N with debugCallV2
 
 
@@ -28,12 +29,8 @@ class GoBinary:
         self.image = Image(path)
         self.goarch = self.image.goarch
         self.pie = self.image.pie
-        try:
-            self._table = find_pclntab(self.image)
-        except BinaryError as error:
-            raise self._too_old() or error from None
-        if error := self._too_old():
-            raise error
+        self._check_age()
+        self._table = find_pclntab(self.image)
         #: Link-time addresses of the code that the function table describes.
         self.text = range(self._table.entry(0), self._table.entry(self._table.count))
         self._found: dict[str, tuple[Function, ...]] = {}
@@ -58,10 +55,9 @@ class GoBinary:
         return read_build_id(self.image)
 
     def function(self, name: str) -> Function:
-        """The function of this full name, such as `runtime.schedule`; of twins the one that
-        is no wrapper.
+        """The function of this full name, such as `runtime.schedule`.
 
-        Raises BinaryError if the program has no such function.
+        Of twins it is the one that is no wrapper. Raises BinaryError if there is none.
         """
         found = self.functions(name)
         if not found:
@@ -83,13 +79,17 @@ class GoBinary:
 
     def code(self, function: Function) -> bytes:
         """The instructions of a function, without the padding behind them."""
-        end = function.end
-        for _, end in ((lo, hi) for lo, hi, _ in self._table.frame_runs(function)):
-            pass
+        ends = [hi for _, hi, _ in self._table.frame_runs(function)]
+        end = ends[-1] if ends else function.end
+        if end - function.entry > _LONGEST:
+            raise self.image.damaged(f"{function.name} is too long to be real")
         return self.image.read(function.entry, end - function.entry)
 
     def unsafe_point(self, function: Function, pc: int) -> int:
-        """PCDATA_UnsafePoint where debugCallCheck (runtime/debugcall.go) looks it up: -1 is safe."""
+        """PCDATA_UnsafePoint at `pc`, looked up as debugCallCheck does; -1 is safe.
+
+        Source: runtime/debugcall.go. Anywhere but at the entry it looks at the byte before.
+        """
         target = pc if pc == function.entry else pc - 1
         for lo, hi, value in self._table.unsafe_runs(function):
             if lo <= target < hi:
@@ -130,15 +130,14 @@ class GoBinary:
         why = "the linker left it out as dead code, or the compiler inlined it everywhere"
         return BinaryError(f"{self.path} has no function {name}: {why}.", mend="")
 
-    def _too_old(self) -> BinaryError | None:
-        release = re.match(r"(?:devel )?go1\.(\d+)", self.go_version)
-        if release is None or int(release[1]) >= _SINCE[self.goarch]:
-            return None
-        return BinaryError(
-            f"{self.path} was built by {self.go_version}; on {self.goarch} debug calls as this "
-            f"harness makes them came with Go 1.{_SINCE[self.goarch]}.",
-            mend=f"build it with Go 1.{_SINCE[self.goarch]} or later",
-        )
+    def _check_age(self) -> None:
+        release = re.match(r"(?:devel )?go1\.(\d{1,4})", self.go_version)
+        if release is not None and int(release[1]) < _SINCE[self.goarch]:
+            raise BinaryError(
+                f"{self.path} was built by {self.go_version}; on {self.goarch} debug calls as this "
+                f"harness makes them came with Go 1.{_SINCE[self.goarch]}.",
+                mend=f"build it with Go 1.{_SINCE[self.goarch]} or later",
+            )
 
 
 def open_binary(path: Path) -> GoBinary:

@@ -94,7 +94,10 @@ def _structure(header: bytes, die: bytes, abbreviations: bytes, name: str) -> di
     try:
         unit = DWARFInfo(config, **sections).get_CU_at(0)
         top = DIE(unit, info.stream, len(header))
-        if top.tag != "DW_TAG_structure_type" or top.attributes["DW_AT_name"].value != name.encode():
+        if (
+            top.tag != "DW_TAG_structure_type"
+            or top.attributes["DW_AT_name"].value != name.encode()
+        ):
             return {}
         return {
             child.attributes["DW_AT_name"].value.decode(): int(
@@ -103,7 +106,7 @@ def _structure(header: bytes, die: bytes, abbreviations: bytes, name: str) -> di
             for child in islice(unit.iter_DIE_children(top), _MEMBER_LIMIT)
             if child.tag == "DW_TAG_member"
         }
-    except Exception:  # pyelftools raises many kinds on damaged input; then DWARF does not speak
+    except Exception:  # noqa: BLE001 - pyelftools raises many kinds on damaged input; then DWARF does not speak
         return {}
 
 

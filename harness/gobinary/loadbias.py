@@ -33,13 +33,17 @@ def load_bias(binary: GoBinary, maps: str) -> int:
         if access[2] == "x" and int(offset, 16) == segment.offset & ~_PAGE and path[:1] == "/"
     ]
     try:
-        inode = os.stat(binary.path).st_ino
+        inode = binary.path.stat().st_ino
     except OSError:
         inode = 0
     resolved = os.path.realpath(binary.path)
     # The file of a container may have another path, one on an overlay another inode number.
     for same in (
-        [bias for bias, fits, number, path in found if fits and number == inode and path == resolved],
+        [
+            bias
+            for bias, fits, number, path in found
+            if fits and number == inode and path == resolved
+        ],
         [bias for bias, fits, number, _ in found if fits and number == inode],
         [bias for bias, fits, _, path in found if fits and path == resolved],
         [bias for bias, fits, _, _ in found if fits],

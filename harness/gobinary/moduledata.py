@@ -1,7 +1,7 @@
 """Where Go's tables are in an image, and the address that they count from.
 
-Sources: moduledata in runtime/symtab.go (its first words have not changed since Go 1.16), pclntab and
-symtab in cmd/link/internal/ld.
+Sources: moduledata in runtime/symtab.go, whose first words have not changed since Go 1.16; pclntab
+and symtab in cmd/link/internal/ld.
 """
 
 from __future__ import annotations

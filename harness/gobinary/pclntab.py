@@ -11,8 +11,11 @@ from __future__ import annotations
 import bisect
 import mmap
 import struct
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 
 from harness.gobinary.image import Image
 from harness.gobinary.pcvalue import DamagedTableError, runs, varint
@@ -23,6 +26,8 @@ OLD_MAGIC = 0xFFFFFFFB  # Go 1.2 to 1.15
 
 _ASM, _SPWRITE = 4, 2  # internal/abi/symtab.go: FuncFlagAsm, FuncFlagSPWrite
 _NO_FUNCDATA = _NO_FILE = 0xFFFFFFFF
+
+_MOST = 1 << 22  # functions; a program of 700 MB has fewer than a million
 
 _UNSAFE_POINT = 0  # PCDATA_UnsafePoint
 _LOCALS_POINTER_MAPS = 1  # FUNCDATA_LocalsPointerMaps
@@ -70,7 +75,7 @@ class PclnTab:
         header = 72 if self.relative else 64
         if not header <= names <= units <= files <= pctab <= table <= end - address:
             raise image.damaged("the parts of its function table are out of order")
-        if not 0 < self.count <= (end - address - table) // (2 * self._word):
+        if not 0 < self.count <= min((end - address - table) // (2 * self._word), _MOST):
             raise image.damaged("its function table is cut off")
         self.text = (self.header_text if text is None else text) if self.relative else 0
         self.names = range(address + names, address + units)
@@ -128,24 +133,35 @@ class PclnTab:
         return self._string(self.names.start + offset, self.names.stop)
 
     def named(self, name: str) -> Iterator[Function]:
-        """Functions of this name, in the order of their records.
-
-        Looks for the name, then for records that refer to it; nothing is walked.
-        """
+        """Functions of this name, by ascending address."""
         offset = self._find_name(name.encode())
         if offset is None:
             return
-        value = struct.pack("<I", offset)
-        shift = self._name_offset(0)
-        # No record lies inside the functab, nor behind the end of the table.
-        first = self.table + (2 * self.count + 1) * self._word
-        at = first + self._base
-        while (at := self._data.find(value, at, self.end + self._base)) >= 0:
-            record = at - self._base - shift
-            at += 1
-            index = self._owner(record) if record % 4 == 0 and record >= first else None
-            if index is not None:
-                yield self.function(index)
+        value, column = struct.pack("<I", offset), self._name_column
+        at = column.find(value)
+        while at >= 0:
+            if at % 4 == 0:
+                yield self.function(at // 4)
+            at = column.find(value, at + 1)
+
+    @cached_property
+    def _name_column(self) -> bytes:
+        """The name offsets of all functions, 4 bytes each: made once, then searched for each name.
+
+        Made by C loops: a Python one would take a second for the largest programs.
+        """
+        size = (self.end - self.table) // 4 * 4
+        start = self.table + self._base
+        table = memoryview(self._data)[start : start + size].cast("I")
+        stride = self._word // 2
+        records = table[stride // 2 : self.count * stride : stride].tolist()
+        field = self._name_offset(0)
+        if max(records) + field >= size:
+            raise self.image.damaged("its function table points outside itself")
+        wanted = [record + field >> 2 for record in records]
+        # With one key itemgetter gives no tuple, so the first is asked for twice.
+        names: tuple[int, ...] = itemgetter(wanted[0], *wanted)(table)
+        return array("I", names[1:]).tobytes()
 
     def value_runs(self, function: Function, table: int) -> Iterator[tuple[int, int, int]]:
         """(lo, hi, value) from the table at this offset of the pc-value tables."""
@@ -153,9 +169,7 @@ class PclnTab:
         if at >= self.table:
             raise self.image.damaged(f"a table of {function.name} is out of place")
         try:
-            yield from runs(
-                self._data, at + self._base, function.entry, function.end, self.quantum
-            )
+            yield from runs(self._data, at + self._base, function.entry, function.end, self.quantum)
         except DamagedTableError:
             raise self.image.damaged(f"a table of {function.name} has no end") from None
 
@@ -201,14 +215,6 @@ class PclnTab:
 
     def _tail(self, record: int) -> int:
         return self._field(record, 9) + (8 if self.since == "1.20" else 4)
-
-    def _owner(self, record: int) -> int | None:
-        """Index of the function whose record this is, if it is one."""
-        if record + 48 > self.end:
-            return None
-        entry = self.text + self._u32(record) if self.relative else self.image.word(record)
-        index = self.index(entry)
-        return index if index is not None and self.record(index) == record else None
 
     def _find_name(self, name: bytes) -> int | None:
         start, stop = self.names.start + self._base, self.names.stop + self._base

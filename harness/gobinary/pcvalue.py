@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 
+_MOST = 1 << 18  # runs in one table
+
+
 class Bytes(Protocol):
     """What a table is read from: bytes, bytearray or a mapped file."""
 
@@ -23,14 +26,16 @@ class DamagedTableError(ValueError):
     """A table that runs on where it must have ended."""
 
 
-def runs(data: Bytes, at: int, entry: int, limit: int, quantum: int) -> Iterator[tuple[int, int, int]]:
+def runs(
+    data: Bytes, at: int, entry: int, limit: int, quantum: int
+) -> Iterator[tuple[int, int, int]]:
     """(lo, hi, value) of each run of pcs with one value, from `entry` on, read from `data[at:]`.
 
-    A table that reaches beyond `limit`, the end of its function, raises DamagedTableError: so no
-    table takes longer to read than its function has instructions.
+    Raises DamagedTableError if the table reaches beyond `limit`, the end of its function, or is
+    longer than any real one.
     """
     pc, value, first = entry, -1, True
-    while True:
+    for _ in range(_MOST):
         change, at = varint(data, at)
         if change == 0 and not first:
             return
@@ -41,6 +46,7 @@ def runs(data: Bytes, at: int, entry: int, limit: int, quantum: int) -> Iterator
             raise DamagedTableError
         lo, pc = pc, pc + advance * quantum
         yield lo, pc, value
+    raise DamagedTableError
 
 
 def varint(data: Bytes, at: int) -> tuple[int, int]:
