@@ -49,16 +49,18 @@ def fetch(version: str, fetcher: Toolchain) -> Toolchain:
 
 
 def _download_environment(fetcher: Toolchain) -> dict[str, str]:
+    # Credentials, and the file of `go env -w`, are found by way of the user's XDG_CONFIG_HOME.
+    clean = neutral() | {
+        "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", ""),
+        "GOROOT": str(fetcher.goroot),
+    }
+    own = {name: os.environ[name] for name in (*_DOWNLOAD_SETTINGS, "GOPATH") if name in os.environ}
     asked = _run(
         [str(fetcher.go), "env", "-json", *_DOWNLOAD_SETTINGS],
-        os.environ | {"GOROOT": str(fetcher.goroot), "GOTOOLCHAIN": "local", "GOFLAGS": ""},
+        clean | own | {"GOENV": os.environ.get("GOENV", "")},
     )
-    settings: dict[str, str] = json.loads(asked.stdout) if asked.returncode == 0 else {}
-    environ = neutral() | {name: value for name, value in settings.items() if value}
-    environ["GOROOT"] = str(fetcher.goroot)
-    environ.pop("XDG_CONFIG_HOME")  # credentials for a proxy may be found by way of the user's
-    if "XDG_CONFIG_HOME" in os.environ:
-        environ["XDG_CONFIG_HOME"] = os.environ["XDG_CONFIG_HOME"]
+    settings: dict[str, str] = json.loads(asked.stdout) if asked.returncode == 0 else own
+    environ = clean | {name: value for name, value in settings.items() if value}
     if not environ.get("GOMODCACHE"):  # without HOME Go knows no place of its own
         environ["GOMODCACHE"] = str(cache_folder("releases"))
     environ.setdefault("GOPATH", str(cache_folder("gopath")))

@@ -9,7 +9,7 @@ from harness.errors import InputError
 from harness.toolchain.fetch import FIRST_FETCHING, fetch
 from harness.toolchain.installation import Toolchain, inspect, require_debug_calls
 
-_RELEASE = re.compile(r"(?:go)?(1\.\d+(?:\.\d+|rc\d+|beta\d+)?)")
+_RELEASE = re.compile(r"(?:go)?1\.(\d+)((?:\.\d+|rc\d+|beta\d+)?)", re.ASCII)
 _FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is called 1.21.0
 
 
@@ -23,12 +23,11 @@ def find_toolchain(spec: str | None = None) -> Toolchain:
     """
     if spec is None:
         return inspect(_commands()[0])
-    release = _RELEASE.fullmatch(spec)
-    if release is not None:
-        version = _release_name(release[1])
-        require_debug_calls(version)
-        return fetch(version, _fetching_toolchain())
-    return _from_path(spec)
+    version = release_name(spec)
+    if version is None:
+        return _from_path(spec)
+    require_debug_calls(version)
+    return fetch(version, _fetching_toolchain())
 
 
 def _from_path(spec: str) -> Toolchain:
@@ -49,11 +48,15 @@ def _from_path(spec: str) -> Toolchain:
     )
 
 
-def _release_name(number: str) -> str:
-    parts = number.split(".")
-    if len(parts) == 2 and parts[1].isdigit() and int(parts[1]) >= _FIRST_WITH_PATCH_ZERO:  # noqa: PLR2004
-        return f"go{number}.0"
-    return f"go{number}"
+def release_name(spec: str) -> str | None:
+    """Return the full name of a release (`go1.21.1` for `1.21.1`), or None for no such name."""
+    named = _RELEASE.fullmatch(spec)
+    if named is None:
+        return None
+    minor, rest = int(named[1]), named[2]
+    if not rest and minor >= _FIRST_WITH_PATCH_ZERO:
+        rest = ".0"
+    return f"go1.{minor}{rest}"
 
 
 def _commands() -> list[Path]:

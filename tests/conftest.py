@@ -1,0 +1,55 @@
+"""Fixtures that hand out real Go toolchains and the targets built with them."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.toolchain import Toolchain, build_target, find_toolchain
+
+BROKEN_RELEASES = ("1.17.13", "1.18.10", "1.20.14", "1.21.0", "1.21.1")
+FIXED_RELEASES = (
+    "1.21.3",
+    "1.21.13",
+    "1.22.0",
+    "1.23.12",
+    "1.24.0",
+    "1.25.0",
+    "1.26.8",
+    "1.27.3",
+)
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Callable[[str], Toolchain]:
+    """Return a function from a release ("1.21.1") to its toolchain.
+
+    Where it cannot be had, as without a network, the test is skipped; with CI=true it fails.
+    """
+
+    @cache
+    def find(version: str) -> Toolchain:
+        try:
+            return find_toolchain(version)
+        except HarnessError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"Go {version} is not here: {error.message}")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def caller_binary(toolchain: Callable[[str], Toolchain]) -> Callable[[str], Path]:
+    """Return a function from a release to the target `caller` built with it."""
+    return lambda version: build_target(toolchain(version), "caller")
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the harness's cache into an empty folder; return that folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "debugcall-harness"
