@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 def gotargets_folder() -> Path:
     """Return the folder of the Go module `gotargets`.
 
-    A wheel carries it inside the package (pyproject.toml, force-include); in a checkout, which an
+    A wheel carries it inside the package (pyproject.toml, sources); in a checkout, which an
     editable install points to, it stands beside the package.
     """
     inside = _PACKAGE / "gotargets"
