@@ -10,9 +10,8 @@ import struct
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
-from ptrace.binding.func import ptrace_pokeuser
-
 from harness.arch import regset
+from harness.arch.binding import request
 from harness.arch.interface import Frame, Memory, Registers
 
 _FIELDS = (
@@ -29,6 +28,7 @@ _ROLES = {
     "argument": "rax",
 }
 
+_GETREGS, _SETREGS, _POKEUSER = 12, 13, 6
 _DEBUG_REGISTERS = 848
 """offsetof(struct user, u_debugreg)."""
 _DR7 = _DEBUG_REGISTERS + 8 * 7
@@ -70,10 +70,16 @@ class Amd64:
     trap_pc = 1
     trap_resume = 0
     breakpoint_slots = 4
-    integer_registers = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
+    integer_registers: Sequence[str] = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
 
     def registers(self) -> Registers:
         return Amd64Registers()
+
+    def get_registers(self, tid: int, into: Registers) -> None:
+        request(_GETREGS, tid, 0, ctypes.addressof(into))
+
+    def set_registers(self, tid: int, registers: Registers) -> None:
+        request(_SETREGS, tid, 0, ctypes.addressof(registers))
 
     def get_vector(self, tid: int) -> bytes:
         return regset.get_vector(tid, regset.NT_X86_XSTATE)
@@ -86,9 +92,9 @@ class Amd64:
     ) -> None:
         for slot, address in enumerate(new):
             if address is not None and address != old[slot]:
-                ptrace_pokeuser(tid, _DEBUG_REGISTERS + 8 * slot, address)
+                request(_POKEUSER, tid, _DEBUG_REGISTERS + 8 * slot, address)
         if _control(old) != _control(new):
-            ptrace_pokeuser(tid, _DR7, _control(new))
+            request(_POKEUSER, tid, _DR7, _control(new))
 
     def begin_call(
         self, saved: Registers, memory: Memory, entry: int, frame_size: int

@@ -3,8 +3,7 @@
 import ctypes
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 
 class Registers(ctypes.LittleEndianStructure):
@@ -42,8 +41,7 @@ class Memory(Protocol):
     def write(self, address: int, data: bytes) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What to go on with at the trap with status 16, and what debugCallV2 would have made of it.
 
     `registers` are those from before the call, for the thread that is at the trap: writing them
@@ -73,6 +71,14 @@ class Arch(Protocol):
 
     def registers(self) -> Registers:
         """Return a structure to read into."""
+        ...
+
+    def get_registers(self, tid: int, into: Registers) -> None:
+        """Read the general registers of a stopped thread."""
+        ...
+
+    def set_registers(self, tid: int, registers: Registers) -> None:
+        """Write the general registers of a stopped thread."""
         ...
 
     def get_vector(self, tid: int) -> bytes:

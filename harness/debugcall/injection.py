@@ -1,19 +1,18 @@
 """One debug call, from the saved registers to their restoration."""
 
 import math
-import os
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
 from harness.debugcall.caller import Caller
-from harness.debugcall.frames import IntFrame
 from harness.debugcall.program import Goroutine, Program
 from harness.debugcall.protocol import Action, State, advance
 from harness.errors import HarnessError, TargetError
-from harness.recording import Callee, Exited, Inject, Lost, Recorder, Restored, Schedule, Trap
+from harness.recording import Callee, Inject, Lost, Recorder, Restored, Schedule, Trap
 from harness.tracer import Kind, Stop, Thread
 
+NEVER = math.inf
 CALL_LIMIT = 10.0
 """Seconds until a call that does not end is given up."""
 
@@ -24,8 +23,10 @@ class Timing(Protocol):
     name: Schedule
     limit: float
     """The time, on monotonic(), at which `expired` wants to be called."""
-    settled: bool
-    """Whether the injecting thread is out of the schedule's hands."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the injecting thread is out of the schedule's hands."""
 
     def begin(self, call: "Injection") -> None:
         """Prepare the injecting thread, which is about to enter debugCallV2."""
@@ -44,7 +45,10 @@ class Timing(Protocol):
 
 
 class Injection:
-    """A call in flight. `call_g` is the call goroutine, once it was seen."""
+    """A call in flight.
+
+    `call_g` is the call goroutine, once it was seen; `results` are the callee's, once it returned.
+    """
 
     def __init__(
         self,
@@ -69,8 +73,9 @@ class Injection:
         self.injecting = caller.thread
         self.call_g = 0
         self.state = State.INJECTED
+        self.results: tuple[int, ...] = ()
         self._restored = False
-        self._frame = IntFrame(program.arch, len(callee.arguments), len(callee.results))
+        self._frame = program.frame(callee)
 
     def run(self) -> None:
         """Inject the call and drive it to its end; then the caller's thread is stopped again.
@@ -126,7 +131,6 @@ class Injection:
             stop.thread.signal = 0
             self.process.resume(stop.thread)
         elif stop.kind is Kind.EXIT:
-            self.record(exited(self.clock(), stop.code))
             raise self._lost("the target ended during the call")
         else:
             raise self._lost("the target replaced itself by another program during the call")
@@ -137,6 +141,8 @@ class Injection:
         self.state, action = advance(self.state, status)
         dispatch = action is Action.CALL
         goroutine = self._goroutine(registers.goroutine) if dispatch else None
+        if action is Action.READ_RESULTS:
+            self.results = self._frame.read(registers, self.process.memory)
         self.record(
             Trap(
                 t=self.clock(),
@@ -148,7 +154,7 @@ class Injection:
                 goid=goroutine.goid if goroutine else None,
                 parent=goroutine.parent if goroutine else None,
                 locked=goroutine.locked if goroutine else None,
-                results=self._results(thread) if action is Action.READ_RESULTS else (),
+                results=self.results if action is Action.READ_RESULTS else (),
                 text=self._reason(thread) if action is Action.READ_REFUSAL else "",
             )
         )
@@ -191,9 +197,6 @@ class Injection:
         except OSError:
             return None
 
-    def _results(self, thread: Thread) -> tuple[int, ...]:
-        return self._frame.read(thread.registers, self.process.memory)
-
     def _reason(self, thread: Thread) -> str:
         memory = self.process.memory
         header = self.program.arch.data(thread.registers)
@@ -201,19 +204,10 @@ class Injection:
             text = memory.read(memory.word(header), min(memory.word(header + 8), 200))
         except OSError:
             return ""
-        return text.decode(errors="replace")
+        return str(text, errors="replace")
 
     def _lost(self, why: str) -> HarnessError:
         self.record(Lost(t=self.clock(), call=self.number, why=why))
         if self.process.exit_status is not None:
             return TargetError(f"{why} of {self.callee.name}")
         return HarnessError(f"the call of {self.callee.name} was lost: {why}")
-
-
-def exited(t: int, status: int) -> Exited:
-    """Return the event for a wait status."""
-    code = os.waitstatus_to_exitcode(status)
-    return Exited(t=t, code=code) if code >= 0 else Exited(t=t, signal=-code)
-
-
-NEVER = math.inf

@@ -1,11 +1,24 @@
 """A Go program in memory: where the runtime's functions are, and what its goroutines hold."""
 
 import struct
-from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+
+import msgspec
 
 from harness.arch import Arch
-from harness.gobinary import Function, GoBinary, Layout, trap_sites
+from harness.debugcall.frames import IntFrame
+from harness.gobinary import (
+    Function,
+    GoBinary,
+    Sample,
+    calibrate,
+    is_locked,
+    load_bias,
+    static_layout,
+    trap_sites,
+)
+from harness.recording import Callee
 from harness.tracer import Process
 
 STACK_PREEMPT = (1 << 64) - 1314
@@ -15,8 +28,7 @@ _word = struct.Struct("<Q").unpack_from
 _half = struct.Struct("<I").unpack_from
 
 
-@dataclass(frozen=True, slots=True)
-class Goroutine:
+class Goroutine(msgspec.Struct, frozen=True):
     """What a runtime.g held when it was read. None where the layout does not give the field."""
 
     address: int
@@ -37,22 +49,17 @@ class Goroutine:
 class Program:
     """A Go executable as one process has it in memory."""
 
-    def __init__(self, binary: GoBinary, process: Process, layout: Layout, bias: int) -> None:
+    def __init__(self, binary: GoBinary, process: Process) -> None:
         self.binary = binary
         self.process = process
-        self.layout = layout
-        self.bias = bias
-        self._extent = 8 + max(
-            offset
-            for offset in (
-                layout.g.lockedm,
-                layout.g.m,
-                layout.g.atomicstatus,
-                layout.g.goid,
-                layout.g.parent_goid,
-            )
-            if offset is not None
-        )
+        self.bias = load_bias(binary, Path(f"/proc/{process.pid}/maps").read_text())
+        self.layout = static_layout(binary)
+        self._calibrated = False
+        self._addresses: dict[str, int] = {}
+        self._frames: dict[tuple[int, int], IntFrame] = {}
+        g = self.layout.g
+        known = (g.lockedm, g.m, g.atomicstatus, g.goid, g.parent_goid)
+        self._extent = 8 + max(offset for offset in known if offset is not None)
 
     @property
     def arch(self) -> Arch:
@@ -61,11 +68,41 @@ class Program:
 
     def address(self, name: str) -> int:
         """Return the run-time address of a function's entry; `BinaryError` if there is none."""
-        return self.binary.function(name).entry + self.bias
+        if name not in self._addresses:
+            self._addresses[name] = self.binary.function(name).entry + self.bias
+        return self._addresses[name]
 
     def function_at(self, pc: int) -> Function | None:
         """Return the function that holds a run-time PC."""
         return self.binary.find(pc - self.bias)
+
+    def name_at(self, pc: int) -> str:
+        """Return the name of the function that holds a run-time PC, "?" for none."""
+        function = self.function_at(pc)
+        return function.name if function else "?"
+
+    def frame(self, callee: Callee) -> IntFrame:
+        """Return where the arguments and results of a function are."""
+        shape = len(callee.arguments), len(callee.results)
+        if shape not in self._frames:
+            self._frames[shape] = IntFrame(self.arch, *shape)
+        return self._frames[shape]
+
+    def is_locked(self, g: int) -> bool:
+        """Tell whether a goroutine is locked to the thread that runs it: g.lockedm is g.m.
+
+        Raises `Unsupported` where g.lockedm turns out not to be where it was thought to be.
+        """
+        return is_locked(self.layout, g, self.process.memory.read)
+
+    def calibrate(self, tid: int, g: int) -> None:
+        """Check the layout once against a thread that is seen to run goroutine `g`.
+
+        Raises `Unsupported` if the runtime's memory contradicts it.
+        """
+        if not self._calibrated:
+            self.layout = calibrate(self.layout, [Sample(tid, g)], self.process.memory.read)
+            self._calibrated = True
 
     @cached_property
     def debug_call(self) -> int:
@@ -80,21 +117,17 @@ class Program:
 
     def goroutine(self, address: int) -> Goroutine:
         """Read a runtime.g; OSError where none can be."""
-        layout = self.layout
+        g = self.layout.g
         data = self.process.memory.read(address, self._extent)
-
-        def word(offset: int | None) -> int | None:
-            return None if offset is None else _word(data, offset)[0]
-
         return Goroutine(
             address,
-            _word(data, layout.g.stack_lo)[0],
-            _word(data, layout.g.stack_hi)[0],
-            _word(data, layout.g.m)[0],
-            _word(data, layout.g.lockedm)[0],
-            _half(data, layout.g.atomicstatus)[0],
-            word(layout.g.goid),
-            word(layout.g.parent_goid),
+            _word(data, g.stack_lo)[0],
+            _word(data, g.stack_hi)[0],
+            _word(data, g.m)[0],
+            _word(data, g.lockedm)[0],
+            _half(data, g.atomicstatus)[0],
+            None if g.goid is None else _word(data, g.goid)[0],
+            None if g.parent_goid is None else _word(data, g.parent_goid)[0],
         )
 
     def asked_to_yield(self, g: int) -> bool:

@@ -1,10 +1,11 @@
 """A session with one target: launch or attach, find a stop, inject calls, let go.
 
-    with Session.launch(["./server"], recorder) as session:
-        caller = session.seek(["main.handle"], limit=5.0)
-        session.inject(caller, Callee("main.add", (2, 3), (5,)), Natural())
+with Session.launch(["./server"], recorder) as session:
+    caller = session.seek([session.site("main.handle")], limit=5.0)
+    session.inject(caller, Callee("main.add", (2, 3), (5,)), Natural())
 """
 
+import math
 import os
 import platform
 import sys
@@ -12,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from itertools import zip_longest
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -20,20 +20,15 @@ from typing import Self
 
 from harness.arch import arch_for
 from harness.debugcall.caller import Caller
-from harness.debugcall.injection import Injection, Timing, exited
+from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.program import Program
-from harness.debugcall.safepoint import why_unsafe
+from harness.debugcall.seeking import seek
 from harness.errors import TargetError
-from harness.gobinary import GoBinary, load_bias, open_binary, static_layout
+from harness.gobinary import GoBinary, open_binary
 from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
 from harness.recording.machine import this_machine
-from harness.tracer import Kind, Process, Thread
-
-CALL_SLOT, HANDBACK_SLOT = 0, 1
-"""Hardware breakpoints that serve a schedule: one of the injecting thread, one of each thread."""
-SEEK_SLOTS = (0, 2, 3)
-"""Those that find a stop. No call is under way meanwhile, so they may share the first."""
+from harness.tracer import Process
 
 _LOOK = 0.01
 """Seconds between two looks at a condition that no event announces."""
@@ -65,8 +60,7 @@ class Session:
         self.scale = time_scale()
         self.calls = 0
         self._begin = time.monotonic_ns()
-        maps = Path(f"/proc/{process.pid}/maps").read_text()
-        self.program = Program(binary, process, static_layout(binary), load_bias(binary, maps))
+        self.program = Program(binary, process)
         process.traps = self.program.traps
         recorder.add(
             Header(
@@ -116,9 +110,7 @@ class Session:
             own_session=own_session,
         )
         with _closing(process):
-            return cls(
-                process, binary, recorder, argv=argv, toolchain=toolchain, control=control
-            )
+            return cls(process, binary, recorder, argv=argv, toolchain=toolchain, control=control)
 
     @classmethod
     def attach(cls, pid: int, recorder: Recorder) -> Self:
@@ -142,11 +134,14 @@ class Session:
 
     def close(self) -> None:
         """Let an attached target go on, end a launched one."""
-        ended = self.process.exit_status is not None
-        self.process.close()
-        if not ended:
-            launched = self.process.launched
-            self.recorder.add(Exited(t=self.clock(), detached=not launched, killed=launched))
+        process = self.process
+        ended = process.exit_status
+        process.close()
+        self.recorder.add(
+            Exited(t=self.clock(), detached=not process.launched, killed=process.launched)
+            if ended is None
+            else _exited(self.clock(), ended)
+        )
         self.recorder.flush()
 
     def clock(self) -> int:
@@ -163,51 +158,27 @@ class Session:
         while not condition():
             if self.process.exit_status is not None or monotonic() > until:
                 return False
-            stop = self.process.wait(monotonic() + _LOOK)
-            if stop is not None and stop.kind is Kind.EXIT:
-                self.recorder.add(exited(self.clock(), stop.code))
-            elif stop is not None:
+            if stop := self.process.wait(monotonic() + _LOOK):
                 self.process.resume(stop.thread)
         return True
 
-    def seek(self, sites: Sequence[int], limit: float) -> Caller | None:
-        """Let the target run until a thread at one of `sites` can take a call.
+    def run_to_end(self) -> None:
+        """Let the target run until it ends by itself."""
+        self.run_until(lambda: False, math.inf)
 
-        `sites` are run-time addresses, three at most; `limit` is in seconds. None: no thread came
-        by. The other threads run on.
+    def seek(
+        self, sites: Sequence[int], limit: float, nudge: Callable[[], None] | None = None
+    ) -> Caller | None:
+        """Let the target run until a thread can take a call, `limit` seconds at most.
+
+        See `harness.debugcall.seeking.seek`.
         """
-        until = monotonic() + limit * self.scale
-        self._watch(sites)
-        self.process.resume_all()
-        caller = None
-        while caller is None:
-            stop = self.process.wait(until)
-            if stop is None:
-                break
-            if stop.kind is Kind.EXIT:
-                self.recorder.add(exited(self.clock(), stop.code))
-                raise TargetError(f"the target ended by itself: {_ending(stop.code)}")
-            if stop.kind is Kind.EXEC:
-                raise TargetError("the target replaced itself by another program")
-            if stop.kind is Kind.BREAKPOINT and not why_unsafe(self.program, stop.thread):
-                caller = self._caller(stop.thread)
-            else:
-                self.process.resume(stop.thread)
-        self._watch(())
-        return caller
+        return seek(self.program, sites, limit * self.scale, nudge)
 
-    def _watch(self, sites: Sequence[int]) -> None:
-        with self.process.frozen():
-            for slot, site in zip_longest(SEEK_SLOTS, sites):
-                self.process.set_breakpoint_everywhere(slot, site)
-
-    def _caller(self, thread: Thread) -> Caller:
-        registers = thread.registers.copy()
-        function = self.program.function_at(registers.pc)
-        assert function is not None
-        goroutine = self.program.goroutine(registers.goroutine)
-        vector = self.program.arch.get_vector(thread.tid)
-        return Caller(thread, registers, vector, goroutine.address, goroutine.goid, function.name)
+    def site(self, function: str) -> int:
+        """Return the address in a function, behind its prologue, where a call can be injected."""
+        binary = self.program.binary
+        return binary.after_prologue(binary.function(function)) + self.program.bias
 
     def inject(self, caller: Caller, callee: Callee, timing: Timing) -> Injection:
         """Call `callee` from `caller`; return when the caller stands where it stood before."""
@@ -236,6 +207,6 @@ def _closing(process: Process) -> Iterator[None]:
         raise
 
 
-def _ending(status: int) -> str:
+def _exited(t: int, status: int) -> Exited:
     code = os.waitstatus_to_exitcode(status)
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"
+    return Exited(t=t, code=code) if code >= 0 else Exited(t=t, signal=-code)

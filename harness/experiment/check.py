@@ -51,13 +51,13 @@ def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress
     progress(f"building the target with {toolchain.version}", ())
     binary = build_target(toolchain, "caller")
     plan = Plan.of(settings.schedule, settings.number)
-    verdict = _verdict(binary, plan, settings.record, toolchain.version, False, progress)
+    verdict = _verdict(binary, plan, settings.record, toolchain.version, progress, control=False)
     result, reason, control = verdict.result, verdict.reason, None
     if settings.control and result is Result.PASS:
         progress(f"building the control: {toolchain.version} with the lock cut out", ())
         binary = build_target(toolchain, "caller", overlay=unlocked_runtime(toolchain))
         plan = Plan.of(settings.schedule, min(settings.number, CONTROL_INJECTIONS))
-        control = _verdict(binary, plan, None, toolchain.version, True, progress)
+        control = _verdict(binary, plan, None, toolchain.version, progress, control=True)
         if control.result is not Result.FAIL:
             result = Result.INCONCLUSIVE
             reason = f"the control, which must fail, did not: {control.reason}"
@@ -66,7 +66,13 @@ def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress
 
 
 def _verdict(
-    binary: Path, plan: Plan, record: Path | None, version: str, control: bool, progress: Progress
+    binary: Path,
+    plan: Plan,
+    record: Path | None,
+    version: str,
+    progress: Progress,
+    *,
+    control: bool,
 ) -> Verdict:
     what = f"{'control' if control else 'target'} built with {version}"
     with Recorder(record) as recorder:
@@ -84,8 +90,7 @@ def _verdict(
 
 def _run(target: GoTarget, plan: Plan, progress: Callable[[Sequence[AnyEvent]], None]) -> None:
     target.await_ready()
-    program = target.session.program
-    site = program.binary.after_prologue(program.binary.function(SITE)) + program.bias
-    if not exercise(target.session, [site], CALLEE, plan, progress):
+    session = target.session
+    if not exercise(session, [session.site(SITE)], lambda _: CALLEE, plan, progress):
         raise TargetError(f"the target never came by {SITE}")
     target.finish()

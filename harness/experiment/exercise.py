@@ -42,24 +42,26 @@ class Plan:
 def exercise(
     session: Session,
     sites: Sequence[int],
-    callee: Callee,
+    callee: Callable[[int], Callee],
     plan: Plan,
     progress: Callable[[Sequence[AnyEvent]], None] = lambda _: None,
+    nudge: Callable[[], None] | None = None,
 ) -> bool:
-    """Inject `callee` as planned, at threads that come by `sites`; return False if none came.
+    """Inject as planned at threads that come by `sites`; return False if none came in time.
 
-    `progress` gets the new events after each stop's injections. The target runs on between stops.
+    `callee` gets the caller's stack pointer and says what to call. `progress` gets the new events
+    after each stop. `nudge` is called when a stop is waited for. The target runs on between stops.
     """
     for schedule, number in plan.steps:
         timing = _TIMINGS[schedule](session)
         done = 0
         while done < number:
-            caller = session.seek(sites, SEEK_LIMIT)
+            caller = session.seek(sites, SEEK_LIMIT, nudge)
             if caller is None:
                 return False
-            seen = len(session.recorder.events)
+            seen, called = len(session.recorder.events), callee(caller.saved.sp)
             for _ in range(min(plan.per_stop, number - done)):
-                session.inject(caller, callee, timing)
+                session.inject(caller, called, timing)
                 done += 1
             session.release(caller)
             progress(session.recorder.events[seen:])

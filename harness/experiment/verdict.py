@@ -78,9 +78,7 @@ def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdi
     }
     breaches = tuple(filter(None, (_breach(recording, name) for name in invariants)))
     result, reason = _decide(counts, breaches)
-    first = min(
-        (f.call for b in breaches for f in b.first if f.call is not None), default=None
-    )
+    first = min((f.call for b in breaches for f in b.first if f.call is not None), default=None)
     return Verdict(
         result,
         reason,

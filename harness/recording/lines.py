@@ -30,7 +30,9 @@ class Recorder:
         self._fd: int | None = None
         if path is not None:
             try:
-                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+                self._fd = os.open(
+                    path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666
+                )
             except OSError as error:
                 raise _unwritable(path, error) from None
 
@@ -91,7 +93,9 @@ def _events(path: Path, lines: list[bytes]) -> Iterator[AnyEvent]:
         try:
             event = _decode(line)
         except msgspec.MsgspecError as error:
-            raise RecordingError(f"{path}, line {number}: no event of a recording: {error}") from None
+            raise RecordingError(
+                f"{path}, line {number}: no event of a recording: {error}"
+            ) from None
         if isinstance(event, Header) is not (number == 1):
             raise RecordingError(f"{path}, line {number}: a recording has one header, in front")
         yield event

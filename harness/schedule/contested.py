@@ -14,7 +14,8 @@ import enum
 from time import monotonic
 
 from harness.debugcall.injection import NEVER, Injection
-from harness.debugcall.session import CALL_SLOT, HANDBACK_SLOT, Session
+from harness.debugcall.session import Session
+from harness.debugcall.slots import CALL_SLOT, HANDBACK_SLOT
 from harness.recording import Entry, HandBack, Hold, Preempt, Release, Schedule
 from harness.tracer import Thread
 
@@ -95,14 +96,13 @@ class Contested:
     def _entered(self, call: Injection) -> None:
         registers = call.injecting.registers
         call.call_g = registers.goroutine
-        goroutine = call.program.goroutine(call.call_g)
         call.record(
             Entry(
                 t=call.clock(),
                 call=call.number,
                 tid=call.injecting.tid,
                 g=call.call_g,
-                locked=goroutine.locked,
+                locked=call.program.is_locked(call.call_g),
             )
         )
         self._phase = Phase.PREEMPTING

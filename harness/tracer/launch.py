@@ -39,6 +39,8 @@ def start_suspended(
             for handled in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
                 signal.signal(handled, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-            os.execve(argv[0], [os.fspath(a) for a in argv], dict(os.environ if env is None else env))
+            os.execve(
+                argv[0], [os.fspath(a) for a in argv], dict(os.environ if env is None else env)
+            )
     finally:
         os._exit(127)

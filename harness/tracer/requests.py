@@ -6,8 +6,9 @@ Source: include/uapi/linux/ptrace.h and ptrace(2).
 import ctypes
 from errno import ESRCH
 
-from ptrace import PtraceError
-from ptrace.binding.func import PTRACE_CONT, PTRACE_DETACH, ptrace, ptrace_geteventmsg
+from ptrace.binding.func import PTRACE_CONT, PTRACE_DETACH, ptrace_geteventmsg
+
+from harness.arch.binding import PtraceError, request
 
 __all__ = [
     "EVENT_CLONE",
@@ -36,7 +37,7 @@ _O_TRACECLONE, _O_TRACEEXEC, _O_EXITKILL = 0x8, 0x10, 0x100000
 def seize(tid: int, *, exit_kill: bool) -> None:
     """Attach to one thread without stopping it. `exit_kill`: it dies with the tracer."""
     options = _O_TRACECLONE | _O_TRACEEXEC | (_O_EXITKILL if exit_kill else 0)
-    ptrace(_SEIZE, tid, 0, options)
+    request(_SEIZE, tid, 0, options)
 
 
 def interrupt(tid: int) -> None:
@@ -62,14 +63,14 @@ def detach(tid: int, signal: int) -> None:
 def trap_code(tid: int) -> int:
     """Return si_code of the signal that a thread is stopped with."""
     info = (ctypes.c_int * 32)()
-    ptrace(_GETSIGINFO, tid, 0, ctypes.addressof(info))
+    request(_GETSIGINFO, tid, 0, ctypes.addressof(info))
     return int(info[2])
 
 
-def _unless_gone(request: int, tid: int, data: int) -> None:
+def _unless_gone(number: int, tid: int, data: int) -> None:
     # SIGKILL ends a thread in any stop; its exit is still to be reaped.
     try:
-        ptrace(request, tid, 0, data)
+        request(number, tid, 0, data)
     except PtraceError as error:
         if error.errno != ESRCH:
             raise

@@ -1,0 +1,83 @@
+"""Finding a thread that can take a debug call, without waiting for luck."""
+
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from time import monotonic
+
+from harness.debugcall.caller import Caller
+from harness.debugcall.program import Program
+from harness.debugcall.safepoint import why_unsafe
+from harness.debugcall.slots import SEEK_SLOTS
+from harness.errors import TargetError
+from harness.tracer import Kind, Thread
+
+_LOOK = 0.01
+"""Seconds between two looks at all threads."""
+
+
+def seek(
+    program: Program, sites: Sequence[int], seconds: float, nudge: Callable[[], None] | None
+) -> Caller | None:
+    """Let the target run until a thread can take a call; keep that one stopped, no other.
+
+    A thread can at one of `sites`, run-time addresses, three at most. After a tenth of the time
+    threads are also looked at wherever they are: a program that only computes comes by no site.
+    `nudge` is called once the target runs. None: no thread could in the time given.
+    """
+    begin = monotonic()
+    _watch(program, sites)
+    program.process.resume_all()
+    if nudge:
+        nudge()
+    caller = _await_site(program, begin + seconds / 10)
+    _watch(program, ())
+    while caller is None and monotonic() < begin + seconds:
+        caller = _await_site(program, monotonic() + _LOOK) or _sample(program)
+    return caller
+
+
+def _watch(program: Program, sites: Sequence[int]) -> None:
+    process = program.process
+    with process.frozen():
+        for slot, site in zip_longest(SEEK_SLOTS, sites):
+            process.set_breakpoint_everywhere(slot, site)
+
+
+def _await_site(program: Program, until: float) -> Caller | None:
+    """Return the first thread at a breakpoint that can take a call."""
+    while stop := program.process.wait(until):
+        if stop.kind is Kind.EXIT:
+            raise TargetError(f"the target ended by itself: {program.process.ending}")
+        if stop.kind is Kind.EXEC:
+            raise TargetError("the target replaced itself by another program")
+        if stop.kind is Kind.BREAKPOINT and not why_unsafe(program, stop.thread):
+            return _caller(program, stop.thread)
+        program.process.resume(stop.thread)
+    return None
+
+
+def _sample(program: Program) -> Caller | None:
+    """Stop all threads and keep one that can take a call, if there is any."""
+    process = program.process
+    process.stop_all()
+    for thread in process.threads.values():
+        process.read_registers(thread)
+        if not process.has_news(thread) and not why_unsafe(program, thread):
+            process.resume_all(but=[thread])
+            return _caller(program, thread)
+    process.resume_all()
+    return None
+
+
+def _caller(program: Program, thread: Thread) -> Caller:
+    registers = thread.registers.copy()
+    program.calibrate(thread.tid, registers.goroutine)
+    goroutine = program.goroutine(registers.goroutine)
+    return Caller(
+        thread,
+        registers,
+        program.arch.get_vector(thread.tid),
+        goroutine.address,
+        goroutine.goid,
+        program.name_at(registers.pc),
+    )

@@ -1,0 +1,228 @@
+"""The threads of a traced process: which of them run, why the others stopped, their breakpoints.
+
+A thread is resumed only after its stop was reaped, signals go on to the thread they came for, and
+each new thread gets the breakpoints of the others before it runs.
+"""
+
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
+from time import monotonic
+
+from harness.arch import Arch, Registers
+from harness.errors import HarnessError, Interrupted
+from harness.tracer import requests
+from harness.tracer.memory import ProcessMemory
+from harness.tracer.stops import Kind, Stop, Thread
+from harness.tracer.waiting import Waiter
+
+STOP_LIMIT = 20.0
+"""Seconds until a thread that does not stop is given up: it sits in the kernel, uninterruptible."""
+
+_TRAPPED = signal.SIGTRAP << 8 | 0x7F
+"""The wait status of a thread stopped by SIGTRAP, without an event: by far the most frequent."""
+
+
+class ThreadGroup:
+    """All threads of one process, traced by the calling thread.
+
+    `traps` are the PCs that the kernel reports for breakpoint instructions that the caller wants
+    to see as `Kind.TRAP`. `exit_status` is the wait status, once the process has ended. While
+    `shielded` is set, a request to end waits. `signals` counts what was passed on.
+    """
+
+    def __init__(self, pid: int, arch: Arch) -> None:
+        self.pid = pid
+        self.arch = arch
+        self.threads: dict[int, Thread] = {}
+        self.traps: Collection[int] = ()
+        self.signals = 0
+        self.exit_status: int | None = None
+        self.shielded = False
+        self._everywhere: list[int | None] = [None] * arch.breakpoint_slots
+        self._queue: deque[Stop] = deque()
+        self._announced: set[int] = set()
+        self._waiter = Waiter()
+
+    # -- events --------------------------------------------------------------------------------
+
+    def wait(self, limit: float) -> Stop | None:
+        """Return the next stop that concerns the caller, or None when monotonic() reaches `limit`.
+
+        Everything else (signals, new threads, group stops) is dealt with and the thread goes on.
+        Raises `Interrupted` when the user asked to end, unless `shielded` is set.
+        """
+        while True:
+            if self._waiter.asked_to_end and not self.shielded:
+                raise Interrupted(f"interrupted by {self._waiter.asked_to_end.name}")
+            while self._queue:
+                stop = self._queue.popleft()
+                if self._still_true(stop):
+                    return stop
+                self.resume(stop.thread)
+            event = self._waiter.next(limit)
+            if event is None:
+                if self._waiter.asked_to_end and monotonic() < limit:
+                    continue
+                return None
+            thread, reaped = self._reap(*event)
+            if reaped is not None:
+                return reaped
+            if thread is not None:
+                self.resume(thread)
+
+    def resume(self, thread: Thread) -> None:
+        """Let one stopped thread go on, with the signal that stopped it, if any."""
+        if not thread.stopped:
+            return
+        thread.stopped = False
+        if thread.group_stop:
+            thread.group_stop = False
+            requests.listen(thread.tid)
+        else:
+            requests.cont(thread.tid, thread.signal)
+        thread.signal = 0
+
+    def stop_all(self) -> None:
+        """Stop every thread. What stopped by itself meanwhile is kept for `wait`."""
+        for thread in self.threads.values():
+            if not thread.stopped:
+                requests.interrupt(thread.tid)
+        while self._announced or not all(t.stopped for t in self.threads.values()):
+            if not self._collect():
+                raise HarnessError(
+                    f"process {self.pid} has a thread that does not stop: it waits in the kernel, "
+                    "uninterruptible"
+                )
+            if self.exit_status is not None:
+                break
+
+    def resume_all(self, *, but: Collection[Thread] = ()) -> None:
+        """Let every thread go on, except `but` and those with a stop that `wait` will return."""
+        kept = {stop.thread for stop in self._queue}.union(but)
+        for thread in list(self.threads.values()):
+            if thread not in kept:
+                self.resume(thread)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have all threads stopped meanwhile; those that were stopped before stay so."""
+        held = [thread for thread in self.threads.values() if thread.stopped]
+        self.stop_all()
+        yield
+        self.resume_all(but=held)
+
+    def has_news(self, thread: Thread) -> bool:
+        """Tell whether a thread stopped for more than `stop_all`: a signal, a trap, a group stop."""
+        return bool(
+            thread.signal or thread.group_stop or any(stop.thread is thread for stop in self._queue)
+        )
+
+    def _collect(self) -> bool:
+        """Reap one event while all threads are to stand still."""
+        event = self._waiter.next(monotonic() + STOP_LIMIT)
+        if event is None:
+            return self._waiter.asked_to_end is not None
+        _, stop = self._reap(*event)
+        if stop is not None:
+            self._queue.append(stop)
+        return True
+
+    def _reap(self, tid: int, status: int) -> tuple[Thread | None, Stop | None]:
+        """Take in one wait status: the thread, if it is now stopped, and the stop to report."""
+        thread = self.threads.get(tid)
+        if status == _TRAPPED and thread is not None:
+            thread.stopped = True
+            return thread, self._trapped(thread)
+        if not os.WIFSTOPPED(status):
+            self._announced.discard(tid)
+            self.threads.pop(tid, None)
+            if tid != self.pid:
+                return None, None
+            self.exit_status = status
+            return None, Stop(Kind.EXIT, thread or Thread(tid, self.arch), status)
+        if thread is None:
+            thread = self._new_thread(tid)
+        thread.stopped = True
+        number, event = os.WSTOPSIG(status), status >> 16
+        if event == requests.EVENT_CLONE:
+            new = requests.ptrace_geteventmsg(tid)
+            if new not in self.threads:
+                self._announced.add(new)
+        elif event == requests.EVENT_EXEC:
+            for other in self.threads.keys() - {tid}:
+                del self.threads[other]
+            return thread, Stop(Kind.EXEC, thread)
+        elif event == requests.EVENT_STOP:
+            thread.group_stop = number != signal.SIGTRAP
+        else:
+            thread.signal = number
+            self.signals += 1
+        return thread, None
+
+    def _trapped(self, thread: Thread) -> Stop | None:
+        registers = self.read_registers(thread)
+        if registers.pc in self.traps:
+            return Stop(Kind.TRAP, thread)
+        if registers.pc in thread.breakpoints:
+            return Stop(Kind.BREAKPOINT, thread)
+        if requests.trap_code(thread.tid) == requests.TRAP_HWBKPT:
+            return None  # it was already on its way when the breakpoint was taken out
+        thread.signal = signal.SIGTRAP
+        return Stop(Kind.FOREIGN_TRAP, thread)
+
+    def _still_true(self, stop: Stop) -> bool:
+        if stop.kind is Kind.BREAKPOINT:
+            return stop.thread.registers.pc in stop.thread.breakpoints
+        return True
+
+    def _new_thread(self, tid: int) -> Thread:
+        self._announced.discard(tid)
+        thread = self.threads[tid] = Thread(tid, self.arch)
+        thread.stopped = True
+        self._program(thread, self._everywhere)
+        return thread
+
+    @property
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        if self.exit_status is None:
+            return "it still runs"
+        code = os.waitstatus_to_exitcode(self.exit_status)
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+    # -- state of stopped threads --------------------------------------------------------------
+
+    @cached_property
+    def memory(self) -> ProcessMemory:
+        """Its memory. Any thread may run meanwhile."""
+        return ProcessMemory(self.pid)
+
+    def read_registers(self, thread: Thread) -> Registers:
+        """Read a stopped thread's general registers into `thread.registers` and return them."""
+        self.arch.get_registers(thread.tid, thread.registers)
+        return thread.registers
+
+    def write_registers(self, thread: Thread, registers: Registers) -> None:
+        """Write a stopped thread's general registers."""
+        self.arch.set_registers(thread.tid, registers)
+
+    def set_breakpoint(self, thread: Thread, slot: int, address: int | None) -> None:
+        """Put a stopped thread's hardware breakpoint `slot` on `address`; None: take it out."""
+        new = list(thread.breakpoints)
+        new[slot] = address
+        self._program(thread, new)
+
+    def set_breakpoint_everywhere(self, slot: int, address: int | None) -> None:
+        """Do so for all threads, which must be stopped, and for each thread to come."""
+        self._everywhere[slot] = address
+        for thread in self.threads.values():
+            self.set_breakpoint(thread, slot, address)
+
+    def _program(self, thread: Thread, addresses: Sequence[int | None]) -> None:
+        if thread.breakpoints != addresses:
+            self.arch.set_breakpoints(thread.tid, thread.breakpoints, addresses)
+            thread.breakpoints = list(addresses)
