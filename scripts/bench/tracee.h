@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -64,10 +65,6 @@ static void pin(pid_t pid, int cpu) {
 
 static void cont(pid_t tid, int signal) {
     pt(PTRACE_CONT, tid, 0, (void *)(long)signal, "PTRACE_CONT");
-}
-
-static void read_memory(struct tracee *t, uint64_t addr, void *to, size_t n) {
-    if (pread(t->mem, to, n, (off_t)addr) != (ssize_t)n) die("reading target memory");
 }
 
 static void write_memory(struct tracee *t, uint64_t addr, const void *from, size_t n) {
@@ -254,9 +251,4 @@ static pid_t stop_at(struct tracee *t, uint64_t addr) {
 static void finish(struct tracee *t) {
     kill(t->pid, SIGKILL);
     while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR) {}
-}
-
-static void print_json(const char *name, long n, double seconds, long stops) {
-    printf("{\"name\": \"%s\", \"injections\": %ld, \"seconds\": %.4f, \"per_second\": %.1f, "
-           "\"stops\": %ld}\n", name, n, seconds, n / seconds, stops);
 }
