@@ -14,10 +14,13 @@ from harness.arch import regset
 from harness.arch.binding import request
 from harness.arch.interface import Frame, Memory, Registers
 
+# fmt: off
 _FIELDS = (
-    "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax "
-    "rip cs eflags rsp ss fs_base gs_base ds es fs gs"
-).split()
+    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi",
+    "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base",
+    "ds", "es", "fs", "gs",
+)
+# fmt: on
 _ROLES = {
     "pc": "rip",
     "sp": "rsp",
@@ -37,7 +40,12 @@ _INJECTED = struct.Struct("<QQQ")
 _LOCALS = 152
 """Size in bytes of debugCallV2's locals. Above them lie the caller's frame pointer, the PC."""
 _FRAME = struct.Struct(f"<{_LOCALS // 8 + 2}Q")
-_SAVED = "r15 r14 r13 r12 r11 r10 r9 r8 rdi rsi _ rbx rdx rcx rax rbp rip".split()
+# fmt: off
+_SAVED = (
+    "r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8", "rdi", "rsi", "_", "rbx", "rdx", "rcx",
+    "rax", "rbp", "rip",
+)
+# fmt: on
 """What the frame's last words hold. The tenth is debugCallV2's own frame pointer."""
 _FIRST_SAVED = _FRAME.size // 8 - len(_SAVED)
 _RESTORED = [(name, _FIRST_SAVED + i) for i, name in enumerate(_SAVED) if name != "_"]

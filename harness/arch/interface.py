@@ -36,9 +36,13 @@ class Registers(ctypes.LittleEndianStructure):
 class Memory(Protocol):
     """A target's memory: addresses and sizes in bytes; OSError where nothing is mapped."""
 
-    def read(self, address: int, size: int) -> bytes: ...
+    def read(self, address: int, size: int) -> bytes:
+        """Return `size` bytes."""
+        ...
 
-    def write(self, address: int, data: bytes) -> None: ...
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`."""
+        ...
 
 
 class Frame(NamedTuple):

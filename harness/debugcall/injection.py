@@ -37,8 +37,8 @@ class Timing(Protocol):
     def expired(self, call: "Injection") -> None:
         """Deal with `limit` having come."""
 
-    def dispatched(self, call: "Injection", thread: Thread) -> None:
-        """Take note that the call goroutine asks for its call, on this thread."""
+    def dispatched(self, call: "Injection") -> None:
+        """Take note that the call goroutine asks for its call."""
 
     def end(self, call: "Injection") -> None:
         """Take back what is left of the preparations."""
@@ -168,7 +168,7 @@ class Injection:
             entry = self.program.address(self.callee.name)
             self.program.arch.enter_function(registers, memory, entry, 0)
             self.process.write_registers(thread, registers)
-            self.timing.dispatched(self, thread)
+            self.timing.dispatched(self)
         elif skip := self.program.arch.trap_resume:
             registers.pc += skip
             self.process.write_registers(thread, registers)

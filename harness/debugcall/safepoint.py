@@ -5,7 +5,10 @@ debugCallV2 checks less than it should: it accepts stops in assembly, in runtime
 program. So the harness asks more, and only then injects.
 """
 
-from harness.debugcall.program import Goroutine, Program
+from collections.abc import Iterator
+from itertools import chain
+
+from harness.debugcall.program import Program
 from harness.gobinary import Function
 from harness.tracer import Thread
 
@@ -44,44 +47,43 @@ def why_unsafe(program: Program, thread: Thread) -> str:
         return "not in Go code"
     if registers.in_system_call:
         return "in a system call"
-    if reason := _unsafe_code(program, function, registers.pc):
-        return reason
+    reasons = chain(_code_reasons(program, function, registers.pc), _state_reasons(program, thread))
     try:
-        goroutine = program.goroutine(registers.goroutine)
-        return _unsafe_goroutine(program, goroutine, thread)
+        return next(reasons, "")
     except OSError:
         return "no goroutine in the register"
 
 
-def _unsafe_code(program: Program, function: Function, pc: int) -> str:
+# Both are lazy, so that a later check may rely on the earlier ones.
+
+
+def _code_reasons(program: Program, function: Function, pc: int) -> Iterator[str]:
     if function.name.startswith(_UNSAFE_PACKAGES):
-        return f"in {function.name}"
+        yield f"in {function.name}"
     if function.asm or function.spwrite or not program.binary.has_locals_map(function):
-        return f"in assembly, {function.name}"
+        yield f"in assembly, {function.name}"
     if program.binary.unsafe_point(function, pc - program.bias) != -1:
-        return f"at an unsafe point of {function.name}"
-    return ""
+        yield f"at an unsafe point of {function.name}"
 
 
-def _unsafe_goroutine(program: Program, goroutine: Goroutine, thread: Thread) -> str:
+def _state_reasons(program: Program, thread: Thread) -> Iterator[str]:
     layout, memory = program.layout, program.process.memory
-    sp = thread.registers.sp
-    if not goroutine.stack_lo + STACK_NEEDED <= sp <= goroutine.stack_hi:
-        return "not on the goroutine's stack, or too near its end"
+    goroutine = program.goroutine(thread.registers.goroutine)
+    if not goroutine.stack_lo + STACK_NEEDED <= thread.registers.sp <= goroutine.stack_hi:
+        yield "not on the goroutine's stack, or too near its end"
     if goroutine.status != _G_RUNNING:
-        return "the goroutine is not running"
+        yield "the goroutine is not running"
     m = goroutine.m
-    if memory.word(m + layout.m.procid) != thread.tid or memory.word(m + layout.m.curg) != (
-        goroutine.address
-    ):
-        return "the goroutine is not this thread's"
+    if memory.word(m + layout.m.procid) != thread.tid:
+        yield "the goroutine is not this thread's"
+    if memory.word(m + layout.m.curg) != goroutine.address:
+        yield "the thread runs another goroutine"
     if layout.m.preemptoff is not None and memory.word(m + layout.m.preemptoff + WORD):
-        return "the runtime forbids it: m.preemptoff is not empty"
+        yield "the runtime forbids it: m.preemptoff is not empty"
     for name, offset in (("locks", layout.m.locks), ("mallocing", layout.m.mallocing)):
         if offset is not None and any(memory.read(m + offset, 4)):
-            return f"the runtime forbids it: m.{name} is not 0"
+            yield f"the runtime forbids it: m.{name} is not 0"
     if layout.m.p is not None:
         p = memory.word(m + layout.m.p)
         if not p or memory.read(p + layout.p.status, 4) != _P_RUNNING.to_bytes(4, "little"):
-            return "the thread has no running P"
-    return ""
+            yield "the thread has no running P"

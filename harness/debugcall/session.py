@@ -10,8 +10,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from time import monotonic
@@ -29,6 +29,7 @@ from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
 from harness.recording.machine import this_machine
 from harness.tracer import Process
+from harness.tracer.permission import explain
 
 _LOOK = 0.01
 """Seconds between two looks at a condition that no event announces."""
@@ -109,8 +110,13 @@ class Session:
             stdout=stdout,
             own_session=own_session,
         )
-        with _closing(process):
-            return cls(process, binary, recorder, argv=argv, toolchain=toolchain, control=control)
+        with ExitStack() as failed:
+            failed.callback(process.close)
+            session = cls(
+                process, binary, recorder, argv=argv, toolchain=toolchain, control=control
+            )
+            failed.pop_all()
+        return session
 
     @classmethod
     def attach(cls, pid: int, recorder: Recorder) -> Self:
@@ -118,11 +124,16 @@ class Session:
         executable = Path(f"/proc/{pid}/exe")
         if not Path(f"/proc/{pid}").exists():
             raise TargetError(f"no process {pid}", mend="list the processes: ps -e")
+        if not os.access(executable, os.R_OK):
+            raise explain(pid)
         binary = open_binary(executable)
         process = Process.attach(pid, arch_for(binary.goarch))
-        with _closing(process):
+        with ExitStack() as failed:
+            failed.callback(process.close)
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-            return cls(process, binary, recorder, argv=argv.rstrip("\0").split("\0"))
+            session = cls(process, binary, recorder, argv=argv.rstrip("\0").split("\0"))
+            failed.pop_all()
+        return session
 
     def __enter__(self) -> Self:
         return self
@@ -195,16 +206,6 @@ class Session:
     def release(self, caller: Caller) -> None:
         """Let the calling goroutine go on with its own work."""
         self.process.resume(caller.thread)
-
-
-@contextmanager
-def _closing(process: Process) -> Iterator[None]:
-    """Let a process go if the session over it cannot begin."""
-    try:
-        yield
-    except BaseException:
-        process.close()
-        raise
 
 
 def _exited(t: int, status: int) -> Exited:

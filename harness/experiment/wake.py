@@ -1,6 +1,5 @@
 """Waking an idle server: connecting to a port that it listens on, and closing at once."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +13,7 @@ def knock(pid: int) -> None:
     """Connect to each TCP port that a process listens on, on loopback, and close."""
     for family, port in _ports(pid):
         with suppress(OSError), socket.socket(family) as caller:
-            caller.setblocking(False)
+            caller.settimeout(0)
             caller.connect_ex(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
 
 
@@ -31,6 +30,6 @@ def _ports(pid: int) -> Iterator[tuple[socket.AddressFamily, int]]:
 def _socket_inodes(pid: int) -> Iterator[str]:
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
-            target = os.readlink(descriptor)
+            target = str(descriptor.readlink())
             if target.startswith("socket:["):
                 yield target[len("socket:[") : -1]

@@ -80,7 +80,7 @@ class Contested:
         """Give up holding the thread."""
         self._release(call, "time limit")
 
-    def dispatched(self, call: Injection, thread: Thread) -> None:
+    def dispatched(self, call: Injection) -> None:
         """Release the thread that was held, for a theft or for nothing."""
         self._decided = True
         if self._phase is Phase.HELD:

@@ -22,7 +22,7 @@ class Natural:
     def expired(self, call: Injection) -> None:
         """Never comes."""
 
-    def dispatched(self, call: Injection, thread: Thread) -> None:
+    def dispatched(self, call: Injection) -> None:
         """Nobody waits for it."""
 
     def end(self, call: Injection) -> None:

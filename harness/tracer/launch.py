@@ -39,8 +39,7 @@ def start_suspended(
             for handled in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
                 signal.signal(handled, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-            os.execve(
-                argv[0], [os.fspath(a) for a in argv], dict(os.environ if env is None else env)
-            )
+            arguments = [os.fspath(argument) for argument in argv]
+            os.execve(argv[0], arguments, os.environ if env is None else dict(env))  # noqa: S606 - no shell
     finally:
         os._exit(127)

@@ -3,10 +3,10 @@
 All threads are traced, or none.
 """
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -47,8 +47,11 @@ class Process(ThreadGroup):
         pid, release = start_suspended(
             argv, env=env, stdin=stdin, stdout=stdout, own_session=own_session
         )
-        process = cls(pid, arch, launched=True)
-        try:
+        with ExitStack() as undo:
+            undo.callback(os.close, release)
+            process = cls(pid, arch, launched=True)
+            failed = undo.enter_context(ExitStack())
+            failed.callback(process.close)
             process._seize(pid)
             os.write(release, b"x")
             stop = process.wait(monotonic() + STOP_LIMIT)
@@ -56,25 +59,20 @@ class Process(ThreadGroup):
                 raise TargetError(
                     f"{argv[0]} could not be started", mend=f"try it by hand: {argv[0]}"
                 )
-        except BaseException:
-            process.close()
-            raise
-        finally:
-            os.close(release)
+            failed.pop_all()
         return process
 
     @classmethod
     def attach(cls, pid: int, arch: Arch) -> Self:
         """Attach to all threads of a running process and stop them."""
         process = cls(pid, arch, launched=False)
-        try:
+        with ExitStack() as failed:
+            failed.callback(process.close)
             process._seize_all()
             process.stop_all()
             if process.exit_status is not None:
                 raise TargetError(f"process {pid} ended while it was being attached to")
-        except BaseException:
-            process.close()
-            raise
+            failed.pop_all()
         return process
 
     def __enter__(self) -> Self:
@@ -98,7 +96,7 @@ class Process(ThreadGroup):
     def kill(self) -> None:
         """End the process and reap it."""
         if self.exit_status is None:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             self._reap_exit()
 
@@ -114,7 +112,7 @@ class Process(ThreadGroup):
         self.threads.clear()
 
     def _disarm(self, thread: Thread) -> None:
-        with contextlib.suppress(requests.PtraceError):  # it may just have been killed
+        with suppress(requests.PtraceError):  # it may just have been killed
             self._program(thread, [None] * self.arch.breakpoint_slots)
         # A breakpoint hit just before may be pending as SIGTRAP, which would end the process.
         while thread.tid in self.threads and _pending(self.pid, thread.tid, signal.SIGTRAP):
@@ -130,7 +128,7 @@ class Process(ThreadGroup):
         self.threads[tid] = Thread(tid, self.arch)
 
     def _seize_all(self) -> None:
-        """Seize until no thread is left; a thread born meanwhile of a seized one comes by itself."""
+        """Seize until no thread is left; one that a seized thread makes meanwhile is seized."""
         refused: set[int] = set()
         while True:
             new = set(_tasks(self.pid)) - self.threads.keys() - refused
@@ -157,7 +155,7 @@ class Process(ThreadGroup):
 
 def _tasks(pid: int) -> Iterator[int]:
     try:
-        yield from map(int, os.listdir(f"/proc/{pid}/task"))
+        yield from [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
     except FileNotFoundError:
         raise TargetError(
             f"no process {pid}", mend="list the Go programs that run: pgrep -l ."

@@ -116,7 +116,7 @@ class ThreadGroup:
         self.resume_all(but=held)
 
     def has_news(self, thread: Thread) -> bool:
-        """Tell whether a thread stopped for more than `stop_all`: a signal, a trap, a group stop."""
+        """Tell whether a thread stopped for a signal, a trap, a group stop; not by `stop_all`."""
         return bool(
             thread.signal or thread.group_stop or any(stop.thread is thread for stop in self._queue)
         )
