@@ -1,0 +1,83 @@
+"""The command line `debugcall`: one small module a command, and the exit codes of them all.
+
+    0    pass
+    1    violation: a promise of the runtime was seen broken
+    125  cannot tell: does not build, is not supported, or nothing was proved
+    129  wrong usage or input
+    130  interrupted by SIGINT, SIGTERM or SIGHUP
+    131  no permission to trace
+    132  the harness itself failed
+
+They are made for `git bisect run` (git-bisect(1)): nothing that says nothing about a runtime ends
+in 0 or 1, neither a wrong option nor a traceback.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from harness.cli.group import debugcall
+from harness.errors import HarnessError, InputError, Interrupted
+
+__all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command with these arguments (`sys.argv` if None) and return its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP is ignored: let it be
+            signal.signal(number, signal.default_int_handler)
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        with debugcall.make_context("debugcall", words.copy(), obj=words) as top:
+            return int(debugcall.invoke(top))
+    except click.exceptions.Exit as done:  # --help and --version
+        code = done.exit_code
+    except click.UsageError as error:
+        code = _misused(error)
+    except (KeyboardInterrupt, click.Abort):
+        code = _failed(Interrupted("interrupted"))
+    except HarnessError as error:
+        code = _failed(error)
+    except BrokenPipeError:  # nobody reads --help any more; results are written by `output`
+        code = _unread()
+    except Exception:  # noqa: BLE001 - a traceback of Python's own would end in 1, a violation
+        code = _broken()
+    return code
+
+
+def _misused(error: click.UsageError) -> int:
+    command = error.ctx.command_path if error.ctx else "debugcall"
+    return _failed(InputError(error.format_message(), mend=f"{command} --help"))
+
+
+def _failed(error: HarnessError) -> int:
+    from harness.cli.output import complain
+
+    complain(error.message, error.mend)
+    return error.exit_code
+
+
+def _broken() -> int:
+    import traceback
+    from importlib import metadata
+
+    from harness.cli.output import complain, log
+
+    log(traceback.format_exc().rstrip())
+    urls = metadata.metadata("debugcall-harness").get_all("Project-URL") or []
+    where = next((url.partition(",")[2] for url in urls if url.startswith("Issues,")), "")
+    complain(
+        "the harness itself failed; this says nothing about the Go runtime",
+        f"report it with the lines above{where and ':'}{where}",
+    )
+    return HarnessError.exit_code
+
+
+def _unread() -> int:
+    from harness.cli.output import discard
+
+    discard(sys.stdout)
+    return 0

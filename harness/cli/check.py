@@ -1,0 +1,93 @@
+"""`debugcall check`: do these toolchains hold the call goroutine on its thread?"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.experiment.check import Check
+    from harness.report.terminal import LiveProgress
+
+
+@click.command("check", epilog="Example: debugcall check --go go1.21.1 --go go1.27.3")
+@click.option(
+    "--go",
+    "specs",
+    multiple=True,
+    metavar="TOOLCHAIN",
+    help="A release (go1.21.1), a GOROOT or a go binary; may be given several times.  "
+    "[default: the Go found]",
+)
+@options.schedule
+@options.number
+@options.as_json
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write all that is seen to FILE, as JSON lines. {go} in its name stands for the "
+    "toolchain; in a folder that exists the file is called after it.",
+)
+@click.option("--no-control", is_flag=True, help="Do not check that the check can fail.")
+def command(
+    *,
+    specs: tuple[str, ...],
+    schedule: str | None,
+    number: int,
+    as_json: bool,
+    record: Path | None,
+    no_control: bool,
+) -> int:
+    """Check Go toolchains.
+
+    A target is built with each of them, calls are injected, and what was seen is judged. A toolchain that passes is checked once more with the lock cut out of its runtime: this
+    control must fail. Of several toolchains the worst decides the exit code: an error (129 and
+    above), then a violation (1), then "cannot tell" (125). After an error the others still have
+    their turn, unless nothing can be traced or the user interrupts.
+    """
+    from harness.cli.several import several
+    from harness.cli.single import single
+    from harness.experiment.check import Settings, check_toolchain
+    from harness.recording import Schedule
+    from harness.toolchain import find_toolchain
+
+    if len(specs) > 1 and record and not (record.is_dir() or "{go}" in str(record)):
+        raise click.UsageError(
+            "several toolchains cannot share one recording: put {go} into the name that --record "
+            "gets, or give it a folder that exists"
+        )
+
+    written: set[Path] = set()
+
+    def check(spec: str | None, progress: "LiveProgress") -> "Check":
+        progress(f"looking for {spec or 'Go'}", ())
+        toolchain = find_toolchain(spec)
+        path = record and recording_path(record, toolchain.version)
+        if path in written:
+            raise InputError(f"{path} holds another recording of this command already")
+        settings = Settings(
+            number=number,
+            schedule=Schedule(schedule) if schedule else None,
+            control=not no_control,
+            record=path,
+        )
+        written.update([path] if path else ())
+        return check_toolchain(toolchain, settings, progress)
+
+    if len(specs) > 1:
+        return several(specs, check, as_json=as_json)
+    spec = specs[0] if specs else None
+    return single(
+        spec or "Go", lambda progress: check(spec, progress), as_json=as_json, again=options.again()
+    )
+
+
+def recording_path(record: Path, version: str) -> Path:
+    """Return the file for a toolchain: in a folder, with {go} filled in, or as it is."""
+    name = re.sub(r"[^\w.+-]+", "-", version)
+    return record / f"{name}.jsonl" if record.is_dir() else Path(str(record).replace("{go}", name))

@@ -1,0 +1,81 @@
+"""Writing results to stdout and complaints to stderr.
+
+A reader that has gone away, as in `debugcall check | head -1`, changes no exit code.
+"""
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from harness.errors import InputError
+
+
+def write(text: str) -> None:
+    """Write text and a newline to stdout, at once."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+    except OSError as error:
+        discard(sys.stdout)
+        raise InputError(
+            f"cannot write the result to stdout: {error.strerror}", mend="df -h; or redirect it"
+        ) from None
+
+
+def write_json(document: object) -> None:
+    """Write one JSON document to stdout."""
+    import msgspec
+
+    write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+
+def render(*parts: object) -> str:
+    """Return what rich makes of these parts for stdout: in colour on a terminal only.
+
+    It is rendered first and written afterwards, since rich ends a program whose reader went away.
+    """
+    from rich.console import Console
+
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    console = Console(
+        file=sys.stdout if terminal else None,
+        force_terminal=terminal or None,
+        width=None if terminal else 200,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    lines = captured.get().splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def complain(message: str, mend: str = "") -> None:
+    """Say on stderr what happened and what mends it."""
+    log("\n".join([f"error: {message}", *([f"mend: {mend}"] if mend else [])]))
+
+
+def log(text: str) -> None:
+    """Write text and a newline to stderr, if that can be written to."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+def discard(stream: TextIO | None) -> None:
+    """Send what is still written to a stream nowhere, what Python flushes at its end included."""
+    if stream is None:
+        return
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

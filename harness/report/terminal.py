@@ -1,0 +1,175 @@
+"""Progress on a terminal or in a log, and one injection told line by line."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from time import monotonic
+from types import TracebackType
+from typing import Self, TextIO
+
+from harness.recording import (
+    AnyEvent,
+    Entry,
+    Exited,
+    HandBack,
+    Hold,
+    Inject,
+    Lost,
+    Outcome,
+    Preempt,
+    Recording,
+    Release,
+    Report,
+    Restored,
+    Trap,
+)
+
+REDRAW = 0.1
+"""Seconds between two drawings of the line on a terminal."""
+REPEAT = 10.0
+"""Seconds between two lines about the same thing in a log."""
+
+_CLEAR = "\r\x1b[K"
+_STATUS = {0: "dispatch", 1: "return", 2: "panic", 8: "refusal", 16: "restore"}
+
+
+class LiveProgress:
+    """Says what is being done, how fast calls are injected and what became of them.
+
+    On a terminal this is one line that is drawn anew, and gone at the end; else lines now and
+    then. It is drawn by whoever reports the progress: there is no thread, since the one that
+    traces must be the only one. A stream that cannot be written to is left alone.
+    """
+
+    def __init__(self, stream: TextIO | None, clock: Callable[[], float] = monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._live = bool(stream and stream.isatty() and os.environ.get("TERM") != "dumb")
+        self._what = ""
+        self._counts: Counter[str] = Counter()
+        self._begun = self._drawn = clock()
+        self._unsaid = False
+
+    def __call__(self, what: str, new_events: Sequence[AnyEvent]) -> None:
+        """Take note of what is being done, and of the whole injections that are new."""
+        if what != self._what:
+            self.end()
+            self._what, self._begun = what, self._clock()
+            if not self._live:
+                self._draw(f"{what} ...\n")
+        for injection in Recording(new_events).injections:
+            self._counts["injections"] += 1
+            if injection.trap(0):
+                self._counts[injection.outcome] += 1
+            self._unsaid = True
+        if self._clock() - self._drawn >= (REDRAW if self._live else REPEAT) or not self._counts:
+            self._say()
+
+    def end(self) -> None:
+        """End what is under way: nothing of it stays on a terminal, its last state in a log."""
+        if self._live:
+            self._draw(_CLEAR if self._what else "")
+        elif self._unsaid:
+            self._say()
+        self._what = ""
+        self._counts.clear()
+        self._unsaid = False
+
+    def _say(self) -> None:
+        line = f"{self._what}: {self._state()}" if self._counts else f"{self._what} ..."
+        if self._live:
+            self._draw(_CLEAR + line[: self._width() - 1])
+        elif self._counts:
+            self._draw(line + "\n")
+        self._unsaid = False
+
+    def _state(self) -> str:
+        done = self._counts["injections"]
+        rate = done / max(self._clock() - self._begun, 1e-6)
+        outcomes = [f"{self._counts[outcome]} {outcome.value}" for outcome in Outcome]
+        return f"{done} injections, {rate:.0f}/s: {', '.join(outcomes)}"
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno() if self._stream else 2).columns or 80
+        except OSError:
+            return 80
+
+    def _draw(self, text: str) -> None:
+        self._drawn = self._clock()
+        with suppress(OSError):
+            if self._stream and text:
+                self._stream.write(text)
+                self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+def timeline(events: Sequence[AnyEvent]) -> Iterator[str]:
+    """Tell the events of one injection, a line each: milliseconds since its begin, thread, what."""
+    inject = next((event for event in events if isinstance(event, Inject)), None)
+    for event in events:
+        text = _told(event, inject)
+        if text:
+            ms = (getattr(event, "t", 0) - (inject.t if inject else 0)) / 1e3
+            tid = getattr(event, "tid", None)
+            yield f"{ms:9.3f} ms  {f'thread {tid}' if tid else 'the target'}: {text}"
+
+
+def _told(event: AnyEvent, inject: Inject | None) -> str:  # noqa: C901, PLR0911 - a case each
+    match event:
+        case Inject():
+            callee = event.callee
+            arguments = ", ".join(map(str, callee.arguments))
+            return (
+                f"goroutine {event.goid or hex(event.g)} is stopped in {event.function}; a call of "
+                f"{callee.name}({arguments}) is injected, schedule {event.schedule.value}"
+            )
+        case Entry():
+            return f"the call goroutine begins, {_locked(event.locked)}"
+        case Preempt():
+            return f"the call goroutine is asked to yield, by the {event.by}"
+        case Hold():
+            return "is delayed, the call goroutine waits for any thread to run it"
+        case HandBack():
+            return "took the call goroutine, found it locked and hands it back"
+        case Release():
+            return f"goes on: {event.why}"
+        case Trap():
+            return _trapped(event, inject)
+        case Restored():
+            changed = f"; the runtime would have changed {', '.join(event.changed)}"
+            return f"the caller's registers are restored{changed if event.changed else ''}"
+        case Lost():
+            return f"the call never ended: {event.why}"
+        case Report():
+            return f"{event.mismatches} of {event.rounds} rounds of its computation came out wrong"
+        case Exited():
+            how = f"signal {event.signal}" if event.signal else f"exit code {event.code}"
+            return f"ended by {how}"
+        case _:
+            return ""
+
+
+def _trapped(trap: Trap, inject: Inject | None) -> str:
+    parts = [f"trap {trap.status}, {_STATUS.get(trap.status, 'not of the protocol')}"]
+    if trap.results:
+        parts.append(f"results {', '.join(map(str, trap.results))}")
+    if trap.text:
+        parts.append(f'"{trap.text}"')
+    if trap.locked is not None:
+        parts.append(_locked(trap.locked))
+    if inject and trap.tid != inject.tid:
+        parts.append(f"NOT on thread {inject.tid}, where the call was injected")
+    return "; ".join(parts)
+
+
+def _locked(locked: bool) -> str:  # noqa: FBT001 - it is what it tells
+    return "locked to its thread" if locked else "NOT locked to its thread"
