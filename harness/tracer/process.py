@@ -5,6 +5,7 @@ All threads are traced, or none.
 
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -131,16 +132,19 @@ class Process(ThreadGroup):
         """Seize until no thread is left; one that a seized thread makes meanwhile is seized."""
         refused: set[int] = set()
         while True:
-            new = set(_tasks(self.pid)) - self.threads.keys() - refused
+            new = set(_tasks(self.pid)) - self.threads.keys() - self._announced - refused
             if not new:
                 break
             for tid in new:
                 try:
                     self._seize(tid)
                 except HarnessError:
-                    if _alive(self.pid, tid):
+                    if _traced_by_us(self.pid, tid):
+                        self._announced.add(tid)
+                    elif _alive(self.pid, tid):
                         raise
-                    refused.add(tid)  # ended meanwhile, or a zombie: nothing to trace
+                    else:
+                        refused.add(tid)  # ended meanwhile, or a zombie: nothing to trace
         if not self.threads:
             raise TargetError(f"process {self.pid} ended while it was being attached to")
 
@@ -160,6 +164,14 @@ def _tasks(pid: int) -> Iterator[int]:
         raise TargetError(
             f"no process {pid}", mend="list the Go programs that run: pgrep -l ."
         ) from None
+
+
+def _traced_by_us(pid: int, tid: int) -> bool:
+    try:
+        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    return f"TracerPid:\t{threading.get_native_id()}" in lines
 
 
 def _alive(pid: int, tid: int) -> bool:
