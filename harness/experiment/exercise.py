@@ -23,15 +23,15 @@ class Plan:
     """How many injections under which schedule, in order; `per_stop` of them from each stop."""
 
     steps: tuple[tuple[Schedule, int], ...]
-    per_stop: int = 20
+    per_stop: int
 
     @classmethod
-    def of(cls, schedule: Schedule | None, number: int) -> "Plan":
+    def of(cls, schedule: Schedule | None, number: int, per_stop: int = 20) -> "Plan":
         """Return `number` injections under one schedule; None: a tenth by delays, then steals."""
         if schedule is not None:
-            return cls(((schedule, number),))
+            return cls(((schedule, number),), per_stop)
         delays = max(1, number // 10)
-        return cls(((Schedule.DELAY, delays), (Schedule.STEAL, number - delays)))
+        return cls(((Schedule.DELAY, delays), (Schedule.STEAL, number - delays)), per_stop)
 
     @property
     def total(self) -> int:
@@ -52,17 +52,15 @@ def exercise(
     `callee` gets the caller's stack pointer and says what to call. `progress` gets the new events
     after each stop. `nudge` is called when a stop is waited for. The target runs on between stops.
     """
-    for schedule, number in plan.steps:
-        timing = _TIMINGS[schedule](session)
-        done = 0
-        while done < number:
-            caller = session.seek(sites, SEEK_LIMIT, nudge)
-            if caller is None:
-                return False
-            seen, called = len(session.recorder.events), callee(caller.saved.sp)
-            for _ in range(min(plan.per_stop, number - done)):
-                session.inject(caller, called, timing)
-                done += 1
-            session.release(caller)
-            progress(session.recorder.events[seen:])
+    timings = {schedule: _TIMINGS[schedule](session) for schedule, _ in plan.steps}
+    todo = [schedule for schedule, number in plan.steps for _ in range(number)]
+    for first in range(0, len(todo), plan.per_stop):
+        caller = session.seek(sites, SEEK_LIMIT, nudge)
+        if caller is None:
+            return False
+        seen, called = len(session.recorder.events), callee(caller.saved.sp)
+        for schedule in todo[first : first + plan.per_stop]:
+            session.inject(caller, called, timings[schedule])
+        session.release(caller)
+        progress(session.recorder.events[seen:])
     return True

@@ -19,6 +19,8 @@ SITES = (
     "internal/poll.(*FD).Accept",
 )
 """Where a program that does any input or output comes by, as a goroutine that can take a call."""
+PER_STOP = 200
+"""Injections from one stop: an idle program gives few stops."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _check(
                 session,
                 _sites(session, settings.at),
                 _callee,
-                Plan.of(settings.schedule, settings.number),
+                Plan.of(settings.schedule, settings.number, PER_STOP),
                 lambda events: progress(what, events),
                 nudge=(lambda: knock(session.process.pid)) if settings.wake else None,
             )
