@@ -9,11 +9,13 @@ from typing import Self
 import msgspec
 
 from harness.errors import RecordingError
-from harness.recording.events import FORMAT, AnyEvent, Header
+from harness.recording.events import FORMAT, AnyEvent, Header, Inject
 from harness.recording.recording import Recording
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnyEvent).decode
+_UNDECODABLE = (ValueError, RecursionError)
+"""What msgspec raises for a line: its own errors and UnicodeDecodeError are ValueErrors."""
 
 
 class Recorder:
@@ -86,27 +88,43 @@ def load(path: Path) -> Recording:
 
 
 def _events(path: Path, lines: list[bytes]) -> Iterator[AnyEvent]:
+    begun: set[int] = set()
     # What follows the last newline is nothing, or a line that was cut off.
     for number, line in enumerate(lines[:-1], 1):
         if number == 1:
             _check_format(path, line)
         try:
             event = _decode(line)
-        except msgspec.MsgspecError as error:
+        except _UNDECODABLE as error:
             raise RecordingError(
                 f"{path}, line {number}: no event of a recording: {error}"
             ) from None
         if isinstance(event, Header) is not (number == 1):
             raise RecordingError(f"{path}, line {number}: a recording has one header, in front")
+        if reason := _out_of_place(event, begun):
+            raise RecordingError(f"{path}, line {number}: {reason}")
         yield event
     if len(lines) == 1:
         raise RecordingError(f"{path} is no recording: it has no header")
 
 
+def _out_of_place(event: AnyEvent, begun: set[int]) -> str:
+    """Say why an event belongs to no injection; note in `begun` those that begin."""
+    call: int | None = getattr(event, "call", None)
+    if call is None:
+        return ""
+    if not isinstance(event, Inject):
+        return "" if call in begun else f"an event of injection {call}, which has not begun"
+    if call in begun:
+        return f"injection {call} begins a second time"
+    begun.add(call)
+    return ""
+
+
 def _check_format(path: Path, line: bytes) -> None:
     try:
         version = msgspec.json.decode(line)["format"]
-    except (msgspec.MsgspecError, KeyError, TypeError):
+    except (*_UNDECODABLE, KeyError, TypeError):
         raise RecordingError(f"{path} is no recording: it has no header") from None
     if not isinstance(version, int) or version > FORMAT:
         raise RecordingError(
