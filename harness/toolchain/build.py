@@ -83,16 +83,21 @@ def _build(
         gocache=cache_folder("gocache", _tools_identity(toolchain)),
         scratch=scratch,
     )
-    done = subprocess.run(
-        [*command, *flags, "."],
-        env=environ,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*command, *flags, "."],
+            env=environ,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise BuildError(
+            f"{toolchain.go} does not run: {error.strerror}", mend="install this Go anew"
+        ) from error
     if done.returncode != 0:
         raise _failure(folder, toolchain, done.stderr + done.stdout, scratch)
     return binary
@@ -131,7 +136,9 @@ def _standard_library_identity(toolchain: Toolchain) -> str:
 def _stamps_below(folder: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if entry.name.startswith((".", "_")):
+                continue  # the Go command ignores these, and an editor's lock is a link to nowhere
+            if entry.is_dir(follow_symlinks=False):
                 if entry.name not in {"cmd", "testdata"}:
                     yield from _stamps_below(entry.path)
             elif entry.name.endswith((".go", ".s", ".h")) and not entry.name.endswith("_test.go"):

@@ -49,6 +49,24 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     assert "XDG_CACHE_HOME" in caught.value.mend
 
 
+def test_a_go_command_that_does_not_run(tmp_path: Path, empty_cache: Path) -> None:
+    toolchain = failing_toolchain(tmp_path / "go", "")
+    toolchain.go.chmod(0o644)
+    with pytest.raises(BuildError, match="does not run: Permission denied"):
+        build_target(toolchain, "caller")
+    assert not list(empty_cache.glob("targets/*/build-*"))
+
+
+def test_an_editors_lock_in_the_toolchain_does_not_matter(
+    tmp_path: Path, empty_cache: Path
+) -> None:
+    toolchain = failing_toolchain(tmp_path / "go", "the compiler was reached")
+    (toolchain.goroot / "src" / ".#proc.go").symlink_to("nobody@nowhere.1234")
+    with pytest.raises(BuildError, match="the compiler was reached"):
+        build_target(toolchain, "caller")
+    assert empty_cache.is_dir()
+
+
 def test_arm64_has_debug_calls_one_release_later() -> None:
     old = Toolchain(Path("/nowhere"), "go1.17.13", Path("/nowhere/bin/go"))
     with pytest.raises(Unsupported, match=r"linux/arm64; it came with Go 1\.18"):
