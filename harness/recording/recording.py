@@ -15,6 +15,8 @@ from harness.recording.events import (
     Hold,
     Inject,
     Lost,
+    Preempt,
+    Release,
     Restored,
     Schedule,
     Trap,
@@ -23,6 +25,8 @@ from harness.recording.events import (
 DISPATCH, RETURN, PANIC, REFUSAL, RESTORE = 0, 1, 2, 8, 16
 """The statuses of the protocol's traps (runtime/asm_amd64.s and asm_arm64.s, debugCallV2)."""
 
+
+_OF_A_CALL = (Entry, Preempt, Hold, HandBack, Release, Trap, Restored, Lost)
 
 E = TypeVar("E", bound=Event)
 
@@ -104,6 +108,6 @@ class Recording:
         for event in self.events:
             if isinstance(event, Inject):
                 found[event.call] = Injection(event)
-            elif isinstance(event, (Entry, Hold, HandBack, Trap, Restored, Lost)):
+            elif isinstance(event, _OF_A_CALL):
                 found[event.call].events.append(event)
         return list(found.values())
