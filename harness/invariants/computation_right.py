@@ -21,6 +21,12 @@ def _check(recording: Recording) -> Iterator[Finding]:
             yield Finding(
                 INVARIANT.name, f"the target was ended by signal {exit_.signal}", events=(exit_,)
             )
+        elif exit_.code and recording.injections and recording.header.target.toolchain:
+            # One of this project's own targets. Go's fatal errors end in exit code 2, no signal;
+            # somebody else's program may end like that for reasons of its own.
+            yield Finding(
+                INVARIANT.name, f"the target ended with exit code {exit_.code}", events=(exit_,)
+            )
     for injection in recording.injections:
         callee, left = injection.inject.callee, injection.trap(RETURN, PANIC)
         if left is None:
