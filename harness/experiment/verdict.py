@@ -76,9 +76,11 @@ def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdi
         for schedule in Schedule
         if (found := [i for i in injections if i.inject.schedule is schedule])
     }
-    breaches = tuple(filter(None, (_breach(recording, name) for name in invariants)))
+    findings = {name: list(INVARIANTS[name].check(recording)) for name in invariants}
+    breaches = tuple(_breach(name, found) for name, found in findings.items() if found)
     result, reason = _decide(counts, breaches)
-    first = min((f.call for b in breaches for f in b.first if f.call is not None), default=None)
+    calls = (f.call for found in findings.values() for f in found if f.call is not None)
+    first = min(calls, default=None)
     return Verdict(
         result,
         reason,
@@ -106,12 +108,8 @@ def _count(injections: Sequence[Injection]) -> Counts:
     )
 
 
-def _breach(recording: Recording, name: str) -> Breach | None:
-    invariant = INVARIANTS[name]
-    findings = list(invariant.check(recording))
-    if not findings:
-        return None
-    return Breach(name, invariant.promise, len(findings), tuple(findings[:SHOWN]))
+def _breach(name: str, findings: Sequence[Finding]) -> Breach:
+    return Breach(name, INVARIANTS[name].promise, len(findings), tuple(findings[:SHOWN]))
 
 
 def _decide(counts: dict[Schedule, Counts], breaches: Sequence[Breach]) -> tuple[Result, str]:
@@ -132,7 +130,11 @@ def _decide(counts: dict[Schedule, Counts], breaches: Sequence[Breach]) -> tuple
         )
     if contested < CONTESTED_SHARE * tried:
         return Result.INCONCLUSIVE, f"only {contested} of {tried} thefts came about"
-    return Result.PASS, f"{contested} thefts of the call goroutine were tried, all were refused"
+    share = "all" if refused == contested else refused
+    return (
+        Result.PASS,
+        f"{contested} thefts of the call goroutine were tried, {share} were refused",
+    )
 
 
 def _span(injections: Sequence[Injection]) -> float:
