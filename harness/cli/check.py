@@ -45,10 +45,11 @@ def command(
 ) -> int:
     """Check Go toolchains.
 
-    A target is built with each of them, calls are injected, and what was seen is judged. A toolchain that passes is checked once more with the lock cut out of its runtime: this
-    control must fail. Of several toolchains the worst decides the exit code: an error (129 and
-    above), then a violation (1), then "cannot tell" (125). After an error the others still have
-    their turn, unless nothing can be traced or the user interrupts.
+    A target is built with each of them, calls are injected, and what was seen is judged. A
+    toolchain that passes is checked once more with the lock cut out of its runtime: this control
+    must fail. Of several toolchains the worst decides the exit code: an error (129 and above), then
+    a violation (1), then "cannot tell" (125). After an error the others still have their turn,
+    unless nothing can be traced or the user interrupts.
     """
     from harness.cli.several import several
     from harness.cli.single import single

@@ -13,8 +13,8 @@ import click
 def command(*, as_json: bool) -> int:
     """Find out whether a check can run here.
 
-    Tries what a check needs. For each thing that is missing it names the command that mends it. Exit code 0 if a check can
-    run, 131 if nothing can be traced, 125 if something else is missing.
+    Tries what a check needs. For each thing that is missing it names the command that mends it.
+    Exit code 0 if a check can run, 131 if nothing can be traced, 125 if something else is missing.
     """
     from harness.cli import output
     from harness.experiment.doctor import Item, examine

@@ -3,12 +3,16 @@
 A reader that has gone away, as in `debugcall check | head -1`, changes no exit code.
 """
 
+import io
 import os
 import sys
 from contextlib import suppress
 from typing import TextIO
 
 from harness.errors import InputError
+
+_WIDTH = 200
+"""Columns of a table, on a narrow terminal too: what does not fit is wrapped there, not cut."""
 
 
 def write(text: str) -> None:
@@ -42,20 +46,19 @@ def render(*parts: object) -> str:
     from rich.console import Console
 
     terminal = sys.stdout is not None and sys.stdout.isatty()
+    rendered = io.StringIO()
     console = Console(
-        file=sys.stdout if terminal else None,
+        file=rendered,
         force_terminal=terminal or None,
-        width=None if terminal else 200,
+        width=_WIDTH,
         highlight=False,
         emoji=False,
         markup=False,
         soft_wrap=True,
     )
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    lines = captured.get().splitlines()
-    return "\n".join(line.rstrip() for line in lines)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in rendered.getvalue().splitlines())
 
 
 def complain(message: str, mend: str = "") -> None:

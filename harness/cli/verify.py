@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def command(*, file: Path, as_json: bool) -> int:
     """Judge a recording again.
 
-    This needs neither Go nor ptrace, so it can be done on another machine. A recording that breaks off in the middle is judged as far as it goes: a violation that it
-    shows stands, but it proves no pass.
+    This needs neither Go nor ptrace, so it can be done on another machine. A recording that breaks
+    off in the middle is judged as far as it goes: a violation that it shows stands, but it proves
+    no pass.
     """
     from harness.cli.single import single
 

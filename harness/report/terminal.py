@@ -30,12 +30,16 @@ REDRAW = 0.1
 REPEAT = 10.0
 """Seconds between two lines about the same thing in a log."""
 
+_PAGE = 4096
+"""No pointer is below it."""
 _CLEAR = "\r\x1b[K"
 _STATUS = {0: "dispatch", 1: "return", 2: "panic", 8: "refusal", 16: "restore"}
 
 
 class LiveProgress:
     """Says what is being done, how fast calls are injected and what became of them.
+
+    The rate is by the clock of the recording: all the time between the first call and the last.
 
     On a terminal this is one line that is drawn anew, and gone at the end; else lines now and
     then. It is drawn by whoever reports the progress: there is no thread, since the one that
@@ -48,20 +52,26 @@ class LiveProgress:
         self._live = bool(stream and stream.isatty() and os.environ.get("TERM") != "dumb")
         self._what = ""
         self._counts: Counter[str] = Counter()
-        self._begun = self._drawn = clock()
+        self._drawn = clock()
+        self._first = self._last = 0
         self._unsaid = False
 
     def __call__(self, what: str, new_events: Sequence[AnyEvent]) -> None:
         """Take note of what is being done, and of the whole injections that are new."""
         if what != self._what:
             self.end()
-            self._what, self._begun = what, self._clock()
+            self._what = what
             if not self._live:
                 self._draw(f"{what} ...\n")
         for injection in Recording(new_events).injections:
+            if not self._counts:
+                self._first = injection.inject.t
             self._counts["injections"] += 1
             if injection.trap(0):
                 self._counts[injection.outcome] += 1
+            self._last = max(
+                getattr(event, "t", 0) for event in (injection.inject, *injection.events)
+            )
             self._unsaid = True
         if self._clock() - self._drawn >= (REDRAW if self._live else REPEAT) or not self._counts:
             self._say()
@@ -86,7 +96,7 @@ class LiveProgress:
 
     def _state(self) -> str:
         done = self._counts["injections"]
-        rate = done / max(self._clock() - self._begun, 1e-6)
+        rate = 1e6 * done / max(self._last - self._first, 1)
         outcomes = [f"{self._counts[outcome]} {outcome.value}" for outcome in Outcome]
         return f"{done} injections, {rate:.0f}/s: {', '.join(outcomes)}"
 
@@ -127,7 +137,7 @@ def _told(event: AnyEvent, inject: Inject | None) -> str:  # noqa: C901, PLR0911
     match event:
         case Inject():
             callee = event.callee
-            arguments = ", ".join(map(str, callee.arguments))
+            arguments = ", ".join(str(a) if a < _PAGE else hex(a) for a in callee.arguments)
             return (
                 f"goroutine {event.goid or hex(event.g)} is stopped in {event.function}; a call of "
                 f"{callee.name}({arguments}) is injected, schedule {event.schedule.value}"

@@ -1,0 +1,241 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.cli.check import recording_path
+from harness.cli.group import NAMES
+from harness.cli.options import SCHEDULES
+from harness.cli.outcome import Failure, attempt, exit_code
+from harness.cli.verify import verified
+from harness.errors import BuildError, HarnessError, Interrupted, TracePermissionError
+from harness.experiment import verdict
+from harness.recording import Schedule
+from tests.unit.cli.conftest import Script
+from tests.unit.cli.recordings import write
+
+VERIFY = "import sys; from harness.cli import main; sys.exit(main(['verify', *sys.argv[1:]]))"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "--help"] for name in NAMES)])
+def test_help_imports_next_to_nothing(python: Script, arguments: list[str]) -> None:
+    source = """
+import sys
+from harness.cli import main
+code = main(sys.argv[1:])
+slow = ("rich", "msgspec", "capstone", "elftools", "ptrace", "jinja2", "platformdirs", "filelock",
+        "subprocess", "harness.recording", "harness.experiment.verdict", "harness.tracer")
+print(*(name for name in slow if name in sys.modules), file=sys.stderr)
+sys.exit(code)
+"""
+    done = python(source, *arguments)
+    assert done.returncode == 0
+    assert done.stderr.strip() == ""
+    assert done.stdout.startswith("Usage: ")
+    assert "Example: debugcall " in done.stdout
+    assert "..." not in done.stdout.partition("Commands:")[2], "a sentence was cut short"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing command"),
+        (["chek"], "chek"),
+        (["--wrong"], "--wrong"),
+        (["check", "--wrong"], "--wrong"),
+        (["check", "superfluous"], "superfluous"),
+        (["check", "--schedule", "luck"], "luck"),
+        (["check", "-n", "0"], "0 is not in the range"),
+        (["check", "-n", "many"], "many"),
+        (["check", "--go"], "--go"),
+        (["check", "--go", "1.21.1", "--go", "1.21.3", "--record", "one"], "{go}"),
+        (["run"], "BINARY"),
+        (["attach"], "PID"),
+        (["attach", "me"], "me"),
+        (["attach", "0"], "0 is not in the range"),
+        (["verify"], "FILE"),
+        (["doctor", "-n", "3"], "-n"),
+    ],
+)
+def test_wrong_usage_is_129(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 129
+    out, err = capsys.readouterr()
+    assert out == ""
+    error, mend = err.splitlines()
+    assert error.startswith("error: ")
+    assert said in error
+    assert mend.startswith("mend: debugcall")
+    assert mend.endswith("--help")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("debugcall ")
+
+
+def test_schedules_are_those_there_are() -> None:
+    assert tuple(Schedule) == SCHEDULES
+
+
+@pytest.mark.parametrize(
+    ("codes", "worst"),
+    [
+        ([0], 0),
+        ([0, 125], 125),
+        ([125, 1, 0], 1),
+        ([0, 129, 1], 129),
+        ([129, 132, 125], 132),
+        ([1, 130], 130),
+    ],
+)
+def test_the_worst_decides(codes: list[int], worst: int) -> None:
+    assert exit_code(Failure("go1.21.1", code, "", "") for code in codes) == worst
+
+
+def test_a_verdict_counts_beside_failures(tmp_path: Path) -> None:
+    passed = verified(write(tmp_path / "passed", "r" * 10))
+    failed = verified(write(tmp_path / "failed", "s"))
+    assert exit_code([passed]) == 0
+    assert exit_code([passed, failed]) == 1
+    assert exit_code([failed, Failure("go1.16", 125, "", "")]) == 1
+    assert exit_code([failed, Failure("go1.99", 129, "", "")]) == 129
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "hopeless"),
+    [
+        (BuildError("it does not build"), 125, False),
+        (HarnessError("a call was lost"), 132, False),
+        (TracePermissionError("yama"), 131, True),
+        (Interrupted("by SIGTERM"), 130, True),
+        (KeyboardInterrupt(), 130, True),
+    ],
+)
+def test_an_error_is_an_outcome(error: BaseException, code: int, *, hopeless: bool) -> None:
+    def fail() -> None:
+        raise error
+
+    outcome = attempt("go1.21.1", fail)  # type: ignore[arg-type] # it returns nothing
+    assert isinstance(outcome, Failure)
+    assert (outcome.exit_code, outcome.hopeless) == (code, hopeless)
+
+
+def test_the_place_of_a_recording(tmp_path: Path) -> None:
+    assert recording_path(tmp_path, "go1.21.1") == tmp_path / "go1.21.1.jsonl"
+    assert recording_path(Path("out-{go}"), "go1.21.1") == Path("out-go1.21.1")
+    assert recording_path(Path("one"), "go1.21.1") == Path("one")
+    devel = "devel go1.22-97c8ff8d53 Tue Oct 17 23:43:31 2023 +0000"
+    assert recording_path(Path("{go}"), devel).name == (
+        "devel-go1.22-97c8ff8d53-Tue-Oct-17-23-43-31-2023-+0000"
+    )
+
+
+def test_a_fault_of_the_harness_is_132(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(verdict, "judge", broken)
+    assert main(["verify", str(write(tmp_path / "r", "r"))]) == 132
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Traceback")
+    assert "ZeroDivisionError: a fault" in err
+    assert "error: the harness itself failed; this says nothing about the Go runtime" in err
+    assert "mend: report it" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_signal_is_130(tmp_path: Path, number: signal.Signals, *, as_json: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-c", VERIFY, str(pipe), *(["--json"] if as_json else [])]
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process,
+        pipe.open("w"),  # it opens when the command reads it
+    ):
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "error: interrupted\n"
+    assert (json.loads(out)["exit_code"] == 130) if as_json else (out == "")
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("r", 125), ("s", 1)])
+def test_a_reader_that_went_away_changes_nothing(
+    tmp_path: Path, outcome: str, code: int
+) -> None:
+    file = write(tmp_path / "r", outcome, end=())
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", VERIFY, str(file)],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_help_that_nobody_reads() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from harness.cli import main; sys.exit(main(['-h']))",
+            ],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_streams_that_are_closed_change_nothing(tmp_path: Path, stream: str) -> None:
+    file = write(tmp_path / "r", "s")
+    number = {"stdout": 1, "stderr": 2}[stream]
+    shell = f'"$0" -c "$1" "$2" {number}>&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell, sys.executable, VERIFY, str(file)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+
+
+def test_a_full_disk_is_no_verdict(tmp_path: Path) -> None:
+    file = write(tmp_path / "r", "r" * 10)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", VERIFY, str(file)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 129
+    assert done.stderr.startswith("error: cannot write the result to stdout: No space left")

@@ -1,0 +1,172 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.recording import Exited
+from tests.unit.cli.conftest import Script
+from tests.unit.cli.recordings import END, write
+
+
+def verify(capsys: pytest.CaptureFixture[str], file: Path, *options: str) -> tuple[int, str, str]:
+    code = main(["verify", *options, str(file)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_pass(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = verify(capsys, write(tmp_path / "r", "r" * 10))
+    assert code == 0
+    assert out.startswith("pass  go1.21.3: 10 thefts of the call goroutine were tried")
+    assert "0 migrated, 10 refused, 0 uncontested (100.0 % contested)" in out
+    assert "locked to its thread in 10/10 calls" in out
+    assert "again: debugcall check --go go1.21.3\n" in out
+    assert err == ""
+
+
+def test_a_migration_is_told_line_by_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = write(tmp_path / "r", "rrsr")
+    code, out, _ = verify(capsys, file)
+    assert code == 1
+    assert out.startswith("fail  go1.21.3: ")
+    assert "first detection: injection 2, 2.5 ms after the first injection" in out
+    assert (
+        "thread-until-dispatch (once): injection 2: injected into thread 4711, dispatched on "
+        "thread 4712\n" in out
+    )
+    assert "0.000 ms  thread 4711: goroutine 1 is stopped in main.round" in out
+    assert "main.add(2, 3)" in out
+    assert "0.100 ms  thread 4711: the call goroutine begins, NOT locked to its thread" in out
+    assert "0.400 ms  thread 4712: trap 0, dispatch; NOT on thread 4711" in out
+    assert f"recording: {file}\n" in out
+
+
+def test_json_is_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = verify(capsys, write(tmp_path / "r", "rs"), "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 1
+    (check,) = document["checks"]
+    assert check["toolchain"] == "go1.21.3"
+    assert check["result"] == "fail"
+    assert check["complete"] is True
+    assert check["verdict"]["counts"]["delay"]["migrated"] == 1
+    assert check["verdict"]["breaches"][0]["first"][0]["events"][0]["event"] == "inject"
+    assert err == ""
+
+
+@pytest.mark.parametrize("cut", ["after an injection", "in a line", "in an injection"])
+@pytest.mark.parametrize("outcomes", ["rrrr", "srrr"])
+def test_what_breaks_off_is_judged_as_far_as_it_goes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, cut: str, outcomes: str
+) -> None:
+    file = write(tmp_path / "r", outcomes, end=())
+    lines = file.read_bytes().splitlines(keepends=True)
+    if cut != "after an injection":
+        lines = lines[:-3]
+    if cut == "in a line":
+        lines[-1] = lines[-1][:10]
+    file.write_bytes(b"".join(lines))
+    code, out, _ = verify(capsys, file)
+    seen = 4 if cut == "after an injection" else 3
+    assert code == (1 if "s" in outcomes else 125)
+    assert f"the recording breaks off after {seen} injections" in out
+    assert "protocol-order" not in out, "the cut was taken for a call that never ended"
+
+
+def test_a_call_that_never_ended_is_no_cut(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = write(tmp_path / "r", "rr", end=END)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:-4], *lines[-2:]]))
+    code, out, _ = verify(capsys, file)
+    assert code == 1
+    assert "protocol-order (once): injection 1" in out
+
+
+def test_a_target_that_died(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = verify(capsys, write(tmp_path / "r", "r", end=(Exited(t=9, signal=11),)))
+    assert code == 1
+    assert "the target was ended by signal 11" in out
+    assert "the target: ended by signal 11" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is no recording"),
+        (b"\n", "is no recording"),
+        (b"package main\n", "is no recording"),
+        (b'{"event":"exited","t":1}\n', "is no recording"),
+        (b'{"event":"header","format":999}\n', "has recording format 999"),
+        (b'{"event":"header","format":"1"}\n', "has recording format 1"),
+        (b'{"event":"header","format":1}\n', "line 1: no event of a recording"),
+        (b"\x7fELF\x00\xff\xfe\n\xff\n", "is no recording"),
+        (b"[" * 100_000 + b"\n", "is no recording"),
+    ],
+)
+def test_what_is_no_recording(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "r"
+    file.write_bytes(content)
+    code, out, err = verify(capsys, file)
+    assert (code, out) == (129, "")
+    assert err.startswith(f"error: {file}")
+    assert said in err
+    code, out, _ = verify(capsys, file, "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 129
+    assert said in document["checks"][0]["error"]
+
+
+def test_a_newer_format_names_its_mend(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "r"
+    file.write_bytes(b'{"event":"header","format":999}\n')
+    _, _, err = verify(capsys, file)
+    assert "\nmend: install a newer debugcall-harness" in err
+
+
+@pytest.mark.parametrize("place", ["missing", "."])
+def test_a_file_that_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, place: str
+) -> None:
+    code, out, err = verify(capsys, tmp_path / place)
+    assert (code, out) == (129, "")
+    assert err.startswith("error: cannot read")
+    assert "\nmend: ls -l" in err
+
+
+def test_neither_tracer_nor_go_is_imported(python: Script, tmp_path: Path) -> None:
+    source = """
+import sys
+from harness.cli import main
+code = main(["verify", sys.argv[1]])
+unwanted = ("ptrace", "harness.tracer", "harness.arch", "harness.gobinary", "harness.toolchain",
+            "harness.schedule", "capstone", "elftools", "filelock", "subprocess")
+print(*(name for name in unwanted if name in sys.modules), file=sys.stderr)
+sys.exit(code)
+"""
+    done = python(source, str(write(tmp_path / "r", "rs")))
+    assert done.stderr.strip() == ""
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("no_colour", [False, True])
+def test_colour_is_for_terminals(tmp_path: Path, python: Script, *, no_colour: bool) -> None:
+    source = """
+import os, pty, sys
+from harness.cli import main
+master, slave = pty.openpty()
+os.dup2(slave, 1)
+sys.stdout = open(1, "w", closefd=False)
+code = main(["verify", sys.argv[1]])
+sys.stderr.write(repr(os.read(master, 20)))
+"""
+    file = str(write(tmp_path / "r", "s"))
+    done = python(source, file, **({"NO_COLOR": "1"} if no_colour else {}))
+    assert ("\\x1b[1;31mfail" in done.stderr) is not no_colour, done.stderr
+    assert "fail" in done.stderr

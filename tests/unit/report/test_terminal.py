@@ -1,0 +1,159 @@
+import io
+import threading
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
+
+from harness.recording import AnyEvent, Lost, Preempt, Restored, Trap
+from harness.report.terminal import LiveProgress, timeline
+from tests.unit.cli.recordings import CALLED, INJECTING, injection
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setenv("TERM", "xterm")
+    return Clock()
+
+
+def some(*calls: int, stolen: bool = False) -> list[AnyEvent]:
+    return list(chain.from_iterable(injection(call, stolen=stolen) for call in calls))
+
+
+def drawn(terminal: io.StringIO) -> list[str]:
+    return terminal.getvalue().split("\r\x1b[K")[1:]
+
+
+def test_a_terminal_has_one_line_with_rate_and_outcomes(clock: Clock) -> None:
+    terminal = Terminal()
+    with LiveProgress(terminal, clock) as progress:
+        progress("building", ())
+        progress("target built with go1.21.1", some(0))
+        clock.now += 0.2
+        progress("target built with go1.21.1", some(1, 2, 3))
+        clock.now += 0.2
+        progress("target built with go1.21.1", some(4, stolen=True))
+    lines = drawn(terminal)
+    assert lines[0] == "building ..."
+    assert lines[-1] == "", "the line is still there at the end"
+    # Five calls in 4.5 ms of the recording.
+    assert lines[-2].startswith("target built with go1.21.1: 5 injections, 1111/s: 1 migrated")
+    assert "\n" not in terminal.getvalue()
+
+
+def test_a_terminal_is_drawn_ten_times_a_second_at_most(clock: Clock) -> None:
+    terminal = Terminal()
+    with LiveProgress(terminal, clock) as progress:
+        for call in range(1000):
+            clock.now += 0.001
+            progress("target", some(call))
+    assert 9 <= len(drawn(terminal)) <= 12
+
+
+def test_a_line_stays_within_the_width(clock: Clock) -> None:
+    terminal = Terminal()
+    with LiveProgress(terminal, clock) as progress:
+        progress("x" * 500, ())
+    assert max(map(len, drawn(terminal))) == 79
+
+
+@pytest.mark.parametrize("dumb", [False, True])
+def test_a_log_gets_plain_lines(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, dumb: bool
+) -> None:
+    log = io.StringIO()
+    if dumb:
+        monkeypatch.setenv("TERM", "dumb")
+        log = Terminal()
+    with LiveProgress(log, clock) as progress:
+        progress("building", ())
+        for call in range(30):
+            clock.now += 1
+            progress("target", some(call))
+    begin, target, *states = log.getvalue().splitlines()
+    assert (begin, target) == ("building ...", "target ...")
+    assert [state.partition(",")[0] for state in states] == [
+        "target: 11 injections",
+        "target: 21 injections",
+        "target: 30 injections",
+    ]
+
+
+def test_what_is_done_next_counts_anew(clock: Clock) -> None:
+    log = io.StringIO()
+    with LiveProgress(log, clock) as progress:
+        progress("target", some(0, 1))
+        progress("control", some(0, stolen=True))
+    assert log.getvalue().splitlines() == [
+        "target ...",
+        "target: 2 injections, 1333/s: 0 migrated, 2 refused, 0 uncontested",
+        "control ...",
+        "control: 1 injections, 2000/s: 1 migrated, 0 refused, 0 uncontested",
+    ]
+
+
+class Broken(Terminal):
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [None, Broken()])
+def test_nobody_need_read_it(clock: Clock, stream: Broken | None) -> None:
+    with LiveProgress(stream, clock) as progress:
+        progress("building", ())
+        progress("target", some(0))
+
+
+def test_no_thread_is_started(clock: Clock) -> None:
+    before = threading.active_count()
+    with LiveProgress(Terminal(), clock) as progress:
+        progress("target", some(0))
+        assert threading.active_count() == before
+
+
+def with_more() -> Iterator[AnyEvent]:
+    inject, entry, *_ = injection(0)
+    yield inject
+    yield entry
+    yield Preempt(t=150, call=0, tid=INJECTING, by="sysmon")
+    yield Trap(
+        t=200,
+        call=0,
+        tid=INJECTING,
+        status=8,
+        g=CALLED,
+        function="runtime.debugCallV2",
+        text="call not at safe point",
+    )
+    yield Restored(t=300, call=0, tid=INJECTING, changed=("rbx",))
+    yield Lost(t=400, call=0, why="the target ended during the call")
+
+
+def test_a_timeline_tells_each_event_once() -> None:
+    assert "\n".join(timeline(list(with_more()))) == (
+        "    0.000 ms  thread 4711: goroutine 1 is stopped in main.round; a call of main.add(2, 3) "
+        "is injected, schedule delay\n"
+        "    0.100 ms  thread 4711: the call goroutine begins, locked to its thread\n"
+        "    0.150 ms  thread 4711: the call goroutine is asked to yield, by the sysmon\n"
+        '    0.200 ms  thread 4711: trap 8, refusal; "call not at safe point"\n'
+        "    0.300 ms  thread 4711: the caller's registers are restored; the runtime would have "
+        "changed rbx\n"
+        "    0.400 ms  the target: the call never ended: the target ended during the call"
+    )
+
+
+def test_each_event_of_a_call_has_its_line() -> None:
+    events = some(0) + some(1, stolen=True)
+    assert len(list(timeline(events))) == len(events)
