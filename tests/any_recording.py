@@ -45,7 +45,7 @@ def colliding_events() -> st.SearchStrategy[Any]:
 @st.composite
 def disorder(draw: st.DrawFn) -> Sequence[AnyEvent]:
     """Draw a header and events in any order, of calls that may never have begun."""
-    return [HEADER, *draw(st.lists(colliding_events(), max_size=30))]
+    return [HEADER, *draw(st.lists(colliding_events(), max_size=15))]
 
 
 @st.composite
@@ -53,7 +53,7 @@ def acceptable(draw: st.DrawFn) -> Sequence[AnyEvent]:
     """Draw what `load` accepts: each call begins once, before its other events."""
     found: list[AnyEvent] = [HEADER]
     begun: set[int] = set()
-    for event in draw(st.lists(colliding_events(), max_size=30)):
+    for event in draw(st.lists(colliding_events(), max_size=15)):
         call = getattr(event, "call", None)
         if isinstance(event, Inject) and call in begun:
             continue

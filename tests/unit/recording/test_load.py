@@ -166,7 +166,7 @@ def test_any_bytes_behind_a_header_are_read_or_refused(
 
 
 @given(any_recording.disorder())
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_a_recording_that_is_read_can_be_grouped(
     tmp_path_factory: pytest.TempPathFactory, events: list[AnyEvent]
 ) -> None:
