@@ -10,7 +10,6 @@ from harness.cli import options
 
 if TYPE_CHECKING:
     from harness.cli.outcome import Verified
-    from harness.recording import Recording
 
 
 @click.command("verify", epilog="Example: debugcall verify go1.21.1.jsonl")
@@ -32,30 +31,19 @@ def verified(file: Path) -> "Verified":
     """Judge the recording in a file. Raises `RecordingError` if there is none in it."""
     from harness.cli.outcome import Verified
     from harness.experiment.verdict import Result, judge
-    from harness.recording import Exited, load
+    from harness.recording import Exited, Recording, load
 
     recording = load(file)
     complete = recording.complete and bool(recording.all(Exited))
-    verdict = judge(recording if complete else _whole_injections(recording))
+    verdict = judge(Recording(recording.events, complete))
     result, reason = verdict.result, verdict.reason
     if not complete:
-        seen = sum(counts.injections for counts in verdict.counts.values())
+        ended = sum(counts.ended for counts in verdict.counts.values())
         if result is Result.PASS:
             result = Result.INCONCLUSIVE
-        reason += f"; but the recording breaks off after {seen} injections"
+        reason += f"; but the recording breaks off after {ended} whole injections"
     target = recording.header.target
     program, *arguments = recording.header.command or ("",)
     command = shlex.join([Path(program).name, *arguments])
-    name = f"{target.go_version}{' (control)' if target.control else ''}"
+    name = f"{target.toolchain or target.go_version}{' (control)' if target.control else ''}"
     return Verified(name, result, reason, verdict, str(file), complete, command)
-
-
-def _whole_injections(recording: "Recording") -> "Recording":
-    """Leave out an injection at the end of which the file does not tell how it ended."""
-    from harness.recording import Lost, Recording
-
-    last = recording.injections[-1:]
-    if not last or last[0].ended or last[0].first(Lost):
-        return recording
-    begin = list(recording.events).index(last[0].inject)
-    return Recording(recording.events[:begin], complete=False)

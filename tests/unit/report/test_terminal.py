@@ -7,7 +7,7 @@ import pytest
 
 from harness.recording import AnyEvent, Lost, Preempt, Restored, Trap
 from harness.report.terminal import LiveProgress, timeline
-from tests.unit.cli.recordings import CALLED, INJECTING, injection
+from tests.recordings import CALL_G, INJECTING, migrated, refused
 
 
 class Terminal(io.StringIO):
@@ -28,8 +28,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock()
 
 
-def some(*calls: int, stolen: bool = False) -> list[AnyEvent]:
-    return list(chain.from_iterable(injection(call, stolen=stolen) for call in calls))
+def some(*calls: int) -> list[AnyEvent]:
+    return list(chain.from_iterable(map(refused, calls)))
 
 
 def drawn(terminal: io.StringIO) -> list[str]:
@@ -44,12 +44,12 @@ def test_a_terminal_has_one_line_with_rate_and_outcomes(clock: Clock) -> None:
         clock.now += 0.2
         progress("target built with go1.21.1", some(1, 2, 3))
         clock.now += 0.2
-        progress("target built with go1.21.1", some(4, stolen=True))
+        progress("target built with go1.21.1", migrated(4))
     lines = drawn(terminal)
     assert lines[0] == "building ..."
     assert lines[-1] == "", "the line is still there at the end"
-    # Five calls in 4.5 ms of the recording.
-    assert lines[-2].startswith("target built with go1.21.1: 5 injections, 1111/s: 1 migrated")
+    # Five calls in 4.07 ms of the recording.
+    assert lines[-2].startswith("target built with go1.21.1: 5 injections, 1229/s: 1 migrated")
     assert "\n" not in terminal.getvalue()
 
 
@@ -95,12 +95,12 @@ def test_what_is_done_next_counts_anew(clock: Clock) -> None:
     log = io.StringIO()
     with LiveProgress(log, clock) as progress:
         progress("target", some(0, 1))
-        progress("control", some(0, stolen=True))
+        progress("control", migrated(0))
     assert log.getvalue().splitlines() == [
         "target ...",
-        "target: 2 injections, 1333/s: 0 migrated, 2 refused, 0 uncontested",
+        "target: 2 injections, 1835/s: 0 migrated, 2 refused, 0 uncontested",
         "control ...",
-        "control: 1 injections, 2000/s: 1 migrated, 0 refused, 0 uncontested",
+        "control: 1 injections, 14286/s: 1 migrated, 0 refused, 0 uncontested",
     ]
 
 
@@ -124,7 +124,7 @@ def test_no_thread_is_started(clock: Clock) -> None:
 
 
 def with_more() -> Iterator[AnyEvent]:
-    inject, entry, *_ = injection(0)
+    inject, entry, *_ = refused(0)
     yield inject
     yield entry
     yield Preempt(t=150, call=0, tid=INJECTING, by="sysmon")
@@ -133,7 +133,7 @@ def with_more() -> Iterator[AnyEvent]:
         call=0,
         tid=INJECTING,
         status=8,
-        g=CALLED,
+        g=CALL_G,
         function="runtime.debugCallV2",
         text="call not at safe point",
     )
@@ -143,17 +143,17 @@ def with_more() -> Iterator[AnyEvent]:
 
 def test_a_timeline_tells_each_event_once() -> None:
     assert "\n".join(timeline(list(with_more()))) == (
-        "    0.000 ms  thread 4711: goroutine 1 is stopped in main.round; a call of main.add(2, 3) "
-        "is injected, schedule delay\n"
-        "    0.100 ms  thread 4711: the call goroutine begins, locked to its thread\n"
-        "    0.150 ms  thread 4711: the call goroutine is asked to yield, by the sysmon\n"
-        '    0.200 ms  thread 4711: trap 8, refusal; "call not at safe point"\n'
-        "    0.300 ms  thread 4711: the caller's registers are restored; the runtime would have "
+        "    0.000 ms  thread 101: goroutine 7 is stopped in main.round; a call of main.add(2, 3) "
+        "is injected, schedule steal\n"
+        "    0.010 ms  thread 101: the call goroutine begins, locked to its thread\n"
+        "    0.150 ms  thread 101: the call goroutine is asked to yield, by the sysmon\n"
+        '    0.200 ms  thread 101: trap 8, refusal; "call not at safe point"\n'
+        "    0.300 ms  thread 101: the caller's registers are restored; the runtime would have "
         "changed rbx\n"
         "    0.400 ms  the target: the call never ended: the target ended during the call"
     )
 
 
 def test_each_event_of_a_call_has_its_line() -> None:
-    events = some(0) + some(1, stolen=True)
+    events = [*refused(0), *migrated(1)]
     assert len(list(timeline(events))) == len(events)
