@@ -127,8 +127,16 @@ class GoBinary:
                 "obfuscated.",
                 mend="build it without an obfuscator such as garble",
             )
-        why = "the linker left it out as dead code, or the compiler inlined it everywhere"
-        return BinaryError(f"{self.path} has no function {name}: {why}.", mend="")
+        if name.startswith("runtime."):
+            return BinaryError(
+                f"{self.path} ({self.go_version}) has no function {name}.",
+                mend="build it with an unchanged Go release",
+            )
+        return BinaryError(
+            f"{self.path} has no function {name}: the linker left it out as dead code, or the "
+            "compiler inlined it everywhere.",
+            mend="mark it with //go:noinline and let the program call it",
+        )
 
     def _check_age(self) -> None:
         release = re.match(r"(?:devel )?go1\.(\d{1,4})", self.go_version)

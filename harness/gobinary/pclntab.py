@@ -2,8 +2,8 @@
 
 Layout by magic number: internal/abi/symtab.go, pcHeader, functab and _func in runtime/symtab.go and
 runtime/runtime2.go, written by cmd/link/internal/ld/pcln.go, read by debug/gosym/pclntab.go. The
-name table holds each name once; functions that share a name (ABI0 and ABIInternal twins) share its
-offset.
+name table has one entry for each symbol, so of functions that share a name (ABI0 and ABIInternal
+twins) each has its own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _ASM, _SPWRITE = 4, 2  # internal/abi/symtab.go: FuncFlagAsm, FuncFlagSPWrite
 _NO_FUNCDATA = _NO_FILE = 0xFFFFFFFF
 
 _MOST = 1 << 22  # functions; a program of 700 MB has fewer than a million
+_PACKAGE = 1 << 20  # bytes of names; runtime, the largest package with twins, has a tenth of it
 
 _UNSAFE_POINT = 0  # PCDATA_UnsafePoint
 _LOCALS_POINTER_MAPS = 1  # FUNCDATA_LocalsPointerMaps
@@ -39,8 +40,8 @@ class Function:
 
     `end` is the entry of the next function, so padding belongs to the function before it, as for
     the runtime (findfunc). `asm`: written in assembly; `spwrite`: writes SP freely, so no stack can
-    be unwound through it. `func_id` marks special functions (internal/abi/symtab.go, numbered anew in
-    each release). `record` is the address of its _func.
+    be unwound through it. `func_id` marks special functions (FuncID in internal/abi/symtab.go; each
+    release numbers them anew). `record` is the address of its _func.
     """
 
     name: str
@@ -133,16 +134,15 @@ class PclnTab:
         return self._string(self.names.start + offset, self.names.stop)
 
     def named(self, name: str) -> Iterator[Function]:
-        """Functions of this name, by ascending address."""
-        offset = self._find_name(name.encode())
-        if offset is None:
-            return
-        value, column = struct.pack("<I", offset), self._name_column
-        at = column.find(value)
-        while at >= 0:
-            if at % 4 == 0:
-                yield self.function(at // 4)
-            at = column.find(value, at + 1)
+        """Functions of this name, by ascending place of their names: mostly by address."""
+        column = self._name_column
+        for offset in self._find_name(name.encode()):
+            value = struct.pack("<I", offset)
+            at = column.find(value)
+            while at >= 0:
+                if at % 4 == 0:
+                    yield self.function(at // 4)
+                at = column.find(value, at + 1)
 
     @cached_property
     def _name_column(self) -> bytes:
@@ -216,12 +216,21 @@ class PclnTab:
     def _tail(self, record: int) -> int:
         return self._field(record, 9) + (8 if self.since == "1.20" else 4)
 
-    def _find_name(self, name: bytes) -> int | None:
+    def _find_name(self, name: bytes) -> Iterator[int]:
+        """Offsets of a name in the name table: each of twins may have its own copy.
+
+        Twins come from one package, and packages follow each other in the table. So the search ends
+        soon behind the first one: a whole one for each name costs milliseconds in large programs.
+        """
         start, stop = self.names.start + self._base, self.names.stop + self._base
-        if self._data[start : start + len(name) + 1] == name + b"\0":
-            return 0
-        at = self._data.find(b"\0" + name + b"\0", start, stop)
-        return None if at < 0 else at + 1 - start
+        wanted = name + b"\0"
+        if self._data[start : start + len(wanted)] == wanted:
+            yield 0
+        at = self._data.find(b"\0" + wanted, start, stop)
+        stop = min(stop, at + _PACKAGE)
+        while at >= 0:
+            yield at + 1 - start
+            at = self._data.find(b"\0" + wanted, at + 1, stop)
 
     def _file(self, record: int) -> str:
         """The source file of a function's first instruction (funcfile in runtime/symtab.go)."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-
 _MOST = 1 << 18  # runs in one table
 
 
