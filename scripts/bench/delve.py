@@ -1,19 +1,20 @@
 """Calls main.add(2, 3) N times through Delve's JSON-RPC API and prints one line of JSON.
 
-    python3 scripts/bench/delve.py [N] [GO]
+.venv/bin/python scripts/bench/delve.py [N] [GO]
 """
-
-from __future__ import annotations
 
 import json
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import programs
+
+from harness.toolchain import Toolchain, find_toolchain
 
 ANNOUNCEMENT = "API server listening at: "
 
@@ -21,7 +22,7 @@ ANNOUNCEMENT = "API server listening at: "
 class Delve:
     """One headless dlv with a target of its own; both end with the `with` block."""
 
-    def __init__(self, dlv: str, binary: str) -> None:
+    def __init__(self, dlv: Path, binary: Path) -> None:
         self._process = subprocess.Popen(
             [
                 *(dlv, "exec", "--headless", "--api-version=2", "--check-go-version=false"),
@@ -33,7 +34,7 @@ class Delve:
         )
         self._calls = 0
 
-    def __enter__(self) -> Delve:
+    def __enter__(self) -> Self:
         try:
             host, port = self._address()
             self._socket = socket.create_connection((host, port))
@@ -51,7 +52,8 @@ class Delve:
                 return host, int(port)
         raise SystemExit("dlv ended before it listened")
 
-    def request(self, method: str, **arguments: Any) -> Any:
+    def request(self, method: str, **arguments: object) -> Any:  # noqa: ANN401 - dlv's JSON
+        """Ask for one thing and wait for the answer. See service/rpc2 in Delve's tree."""
         self._calls += 1
         message = {"method": f"RPCServer.{method}", "params": [arguments], "id": self._calls}
         self._socket.sendall(json.dumps(message).encode())
@@ -82,9 +84,10 @@ class Delve:
             self._process.wait()
 
 
-def measure(n: int, go: str) -> dict[str, object]:
-    binary = programs.target(go, optimised=False).binary
-    with Delve(str(programs.delve(go)), str(binary)) as dlv:
+def measure(n: int, toolchain: Toolchain) -> dict[str, object]:
+    """Call N times from one breakpoint."""
+    binary = programs.unoptimised_target(toolchain)
+    with Delve(programs.delve(find_toolchain()), binary) as dlv:
         made = dlv.request("CreateBreakpoint", Breakpoint={"functionName": "main.round"})
         dlv.request("Command", name="continue")
         dlv.request("ClearBreakpoint", Id=made["Breakpoint"]["id"])
@@ -105,4 +108,4 @@ def measure(n: int, go: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    print(json.dumps(measure(count, sys.argv[2] if len(sys.argv) > 2 else "go")))
+    print(json.dumps(measure(count, find_toolchain(*sys.argv[2:]))))
