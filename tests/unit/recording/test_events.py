@@ -35,12 +35,20 @@ def test_a_recording_comes_back_from_its_file(
     assert load(path) == recorder.recording()
 
 
-def test_events_and_recordings_are_frozen() -> None:
-    recording = recordings.recording(recordings.refused())
-    for event in recording.events:
+@pytest.mark.parametrize("kind", any_recording.EVENT_TYPES)
+def test_an_event_is_frozen(kind: type[Event]) -> None:
+    @given(any_recording.events(kind))
+    @settings(max_examples=1)
+    def check(event: Any) -> None:  # noqa: ANN401 - of the type that is tried
         for field in msgspec.structs.fields(event):
             with pytest.raises(AttributeError):
                 setattr(event, field.name, None)
+
+    check()
+
+
+def test_a_recording_is_frozen() -> None:
+    recording = recordings.recording(recordings.refused())
     with pytest.raises(AttributeError):
         recording.complete = False  # type: ignore[misc]
     with pytest.raises(AttributeError):
