@@ -46,7 +46,7 @@ _SAVED = (
     "rax", "rbp", "rip",
 )
 # fmt: on
-"""What the frame's last words hold. The tenth is debugCallV2's own frame pointer."""
+"""What the frame's last words hold. The eleventh is debugCallV2's own frame pointer."""
 _FIRST_SAVED = _FRAME.size // 8 - len(_SAVED)
 _RESTORED = [(name, _FIRST_SAVED + i) for i, name in enumerate(_SAVED) if name != "_"]
 _restored = attrgetter(*(name for name, _ in _RESTORED))
