@@ -127,8 +127,9 @@ class Injection:
         elif stop.kind is Kind.BREAKPOINT:
             self.timing.reached(self, stop.thread)
         elif stop.kind is Kind.FOREIGN_TRAP:
-            # A callee's own breakpoint instruction; without a debugger it would end the program.
-            stop.thread.signal = 0
+            if stop.thread.registers.goroutine == self.call_g:
+                # runtime.Breakpoint in the callee: to stop there is what it asks a debugger for.
+                stop.thread.signal = 0
             self.process.resume(stop.thread)
         elif stop.kind is Kind.EXIT:
             raise self._lost("the target ended during the call")

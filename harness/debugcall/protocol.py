@@ -30,20 +30,15 @@ class Action(enum.Enum):
     IGNORE = "go on"
 
 
-_ACTIONS = {
-    0: Action.CALL,
-    1: Action.READ_RESULTS,
-    2: Action.READ_PANIC,
-    8: Action.READ_REFUSAL,
-    16: Action.RESTORE,
+_STEPS = {
+    0: (State.INJECTED, State.CALLING, Action.CALL),
+    1: (State.CALLING, State.LEAVING, Action.READ_RESULTS),
+    2: (State.CALLING, State.LEAVING, Action.READ_PANIC),
+    8: (State.INJECTED, State.LEAVING, Action.READ_REFUSAL),
+    16: (State.LEAVING, State.ENDED, Action.RESTORE),
 }
-_LEGAL = {
-    (State.INJECTED, 0): State.CALLING,
-    (State.INJECTED, 8): State.LEAVING,
-    (State.CALLING, 1): State.LEAVING,
-    (State.CALLING, 2): State.LEAVING,
-    (State.LEAVING, 16): State.ENDED,
-}
+"""By status: the only state in which it may come, the state after it, what to do."""
+_UNKNOWN = (None, State.ILLEGAL, Action.IGNORE)
 
 
 def advance(state: State, status: int) -> tuple[State, Action]:
@@ -52,4 +47,5 @@ def advance(state: State, status: int) -> tuple[State, Action]:
     A status that may not come now leads to `ILLEGAL`, and there the protocol stays; the action
     still follows the status, so that a target which breaks the order gets out of its call.
     """
-    return _LEGAL.get((state, status), State.ILLEGAL), _ACTIONS.get(status, Action.IGNORE)
+    before, after, action = _STEPS.get(status, _UNKNOWN)
+    return (after if state is before else State.ILLEGAL), action

@@ -192,7 +192,11 @@ class Session:
         return binary.after_prologue(binary.function(function)) + self.program.bias
 
     def inject(self, caller: Caller, callee: Callee, timing: Timing) -> Injection:
-        """Call `callee` from `caller`; return when the caller stands where it stood before."""
+        """Call `callee` from `caller`; return when the caller stands where it stood before.
+
+        Raises `Interrupted`, before the call, if the user has asked to end.
+        """
+        self.process.heed()
         call = Injection(
             self.program, caller, callee, timing, self.recorder, self.calls, self.clock, self.scale
         )

@@ -149,12 +149,11 @@ class Process(ThreadGroup):
             raise TargetError(f"process {self.pid} ended while it was being attached to")
 
     def _reap_exit(self) -> None:
-        while self.exit_status is None and self.threads:
-            event = self._waiter.next(monotonic() + STOP_LIMIT)
+        limit = monotonic() + STOP_LIMIT
+        while self.exit_status is None and self.threads and monotonic() < limit:
+            event = self._waiter.next(limit)
             if event is not None:
                 self._reap(*event)
-            elif not self._waiter.asked_to_end:
-                return
 
 
 def _tasks(pid: int) -> Iterator[int]:

@@ -56,8 +56,7 @@ class ThreadGroup:
         Raises `Interrupted` when the user asked to end, unless `shielded` is set.
         """
         while True:
-            if self._waiter.asked_to_end and not self.shielded:
-                raise Interrupted(f"interrupted by {self._waiter.asked_to_end.name}")
+            self.heed()
             while self._queue:
                 stop = self._queue.popleft()
                 if self._still_true(stop):
@@ -73,6 +72,11 @@ class ThreadGroup:
                 return reaped
             if thread is not None:
                 self.resume(thread)
+
+    def heed(self) -> None:
+        """Raise `Interrupted` if the user has asked to end and nothing forbids it now."""
+        if self._waiter.asked_to_end and not self.shielded:
+            raise Interrupted(f"interrupted by {self._waiter.asked_to_end.name}")
 
     def resume(self, thread: Thread) -> None:
         """Let one stopped thread go on, with the signal that stopped it, if any."""
@@ -123,9 +127,10 @@ class ThreadGroup:
 
     def _collect(self) -> bool:
         """Reap one event while all threads are to stand still."""
-        event = self._waiter.next(monotonic() + STOP_LIMIT)
+        limit = monotonic() + STOP_LIMIT
+        event = self._waiter.next(limit)
         if event is None:
-            return self._waiter.asked_to_end is not None
+            return monotonic() < limit  # a signal to end has come: that is dealt with later
         _, stop = self._reap(*event)
         if stop is not None:
             self._queue.append(stop)
