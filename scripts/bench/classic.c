@@ -74,7 +74,6 @@ int main(int argc, char **argv) {
             refusals++;
     }
     double seconds = now() - start;
-    print_json("classic", seconds, bench.t.stops - stops, refusals);
-    finish(&bench.t);
+    report("classic", seconds, bench.t.stops - stops, refusals, tid);
     return 0;
 }

@@ -37,7 +37,6 @@ int main(int argc, char **argv) {
     save(tid);
     for (long i = 0; i < bench.n; i++) inject(tid);
     double seconds = now() - start;
-    print_json("onestop", seconds, bench.t.stops - stops, 0);
-    finish(&bench.t);
+    report("onestop", seconds, bench.t.stops - stops, 0, tid);
     return 0;
 }

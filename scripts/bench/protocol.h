@@ -114,8 +114,10 @@ static int call_add(pid_t tid, struct user_regs_struct *regs) {
     return accepted;
 }
 
-static void print_json(const char *name, double seconds, long stops, long refusals) {
+/* Ends the target and prints the line of JSON. */
+static void report(const char *name, double seconds, long stops, long refusals, pid_t tid) {
+    int code = finish(&bench.t, tid);
     printf("{\"name\": \"%s\", \"injections\": %ld, \"seconds\": %.4f, \"per_second\": %.1f, "
-           "\"stops\": %ld, \"refusals\": %ld}\n",
-           name, bench.n, seconds, bench.n / seconds, stops, refusals);
+           "\"stops\": %ld, \"refusals\": %ld, \"target_exit\": %d}\n",
+           name, bench.n, seconds, bench.n / seconds, stops, refusals, code);
 }

@@ -248,7 +248,18 @@ static pid_t stop_at(struct tracee *t, uint64_t addr) {
     return sweep(t, 0, sweep(t, addr, 0));
 }
 
-static void finish(struct tracee *t) {
-    kill(t->pid, SIGKILL);
-    while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR) {}
+/* Lets the target end by itself and returns its exit code: 0 if its computation, which checks
+ * itself, never went wrong. */
+static int finish(struct tracee *t, pid_t stopped) {
+    int status;
+    pid_t tid;
+    set_breakpoint(stopped, 0);
+    close(t->to_target);
+    cont(stopped, 0);
+    for (;;) {
+        tid = next_event(t, &status);
+        if (tid == t->pid && !WIFSTOPPED(status)) break;
+        if (!passed_on(t, tid, status)) die("a trap after the end");
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
