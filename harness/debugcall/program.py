@@ -52,7 +52,8 @@ class Program:
     def __init__(self, binary: GoBinary, process: Process) -> None:
         self.binary = binary
         self.process = process
-        self.bias = load_bias(binary, Path(f"/proc/{process.pid}/maps").read_text())
+        maps = Path(f"/proc/{process.pid}/maps").read_text(errors="surrogateescape")
+        self.bias = load_bias(binary, maps)
         self.layout = static_layout(binary)
         self._calibrated = False
         self._addresses: dict[str, int] = {}

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
@@ -69,9 +69,9 @@ class Session:
                 harness=metadata.version("debugcall-harness"),
                 python=platform.python_version(),
                 started=time.time(),
-                command=tuple(sys.argv),
+                command=_readable(sys.argv),
                 target=Target(
-                    argv=tuple(map(str, argv)),
+                    argv=_readable(argv),
                     pid=process.pid,
                     go_version=binary.go_version,
                     goarch=binary.goarch,
@@ -210,6 +210,11 @@ class Session:
     def release(self, caller: Caller) -> None:
         """Let the calling goroutine go on with its own work."""
         self.process.resume(caller.thread)
+
+
+def _readable(arguments: Iterable[str | Path]) -> tuple[str, ...]:
+    """Return a command line as JSON can hold it: file names need not be UTF-8."""
+    return tuple(os.fsencode(argument).decode(errors="replace") for argument in arguments)
 
 
 def _exited(t: int, status: int) -> Exited:

@@ -53,12 +53,12 @@ def yama_scope() -> int:
 
 
 def _status(path: Path) -> dict[str, str]:
-    lines = (line.partition(":") for line in path.read_text().splitlines())
+    lines = (line.partition(":") for line in path.read_text(errors="replace").splitlines())
     return {key: value.strip() for key, _, value in lines}
 
 
 def _name(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except OSError:
         return "ended meanwhile"

@@ -167,7 +167,7 @@ def _tasks(pid: int) -> Iterator[int]:
 
 def _traced_by_us(pid: int, tid: int) -> bool:
     try:
-        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text(errors="replace").splitlines()
     except OSError:
         return False
     return f"TracerPid:\t{threading.get_native_id()}" in lines
@@ -175,7 +175,8 @@ def _traced_by_us(pid: int, tid: int) -> bool:
 
 def _alive(pid: int, tid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()[0]
+        stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text(errors="replace")
+        state = stat.rpartition(")")[2].split()[0]
     except OSError:
         return False
     return state not in "ZX"
@@ -183,7 +184,7 @@ def _alive(pid: int, tid: int) -> bool:
 
 def _pending(pid: int, tid: int, number: int) -> bool:
     try:
-        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text(errors="replace").splitlines()
     except OSError:
         return False
     mask = next(line for line in lines if line.startswith("SigPnd:"))
