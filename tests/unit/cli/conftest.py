@@ -18,6 +18,12 @@ def _signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def _buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Unbuffered, Python has nothing left to write to a broken stdout when it ends.
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 @pytest.fixture
 def python() -> Script:
     """Return a function that runs Python source in a process of its own, without colours set."""
