@@ -132,19 +132,16 @@ class Process(ThreadGroup):
         """Seize until no thread is left; one that a seized thread makes meanwhile is seized."""
         refused: set[int] = set()
         while True:
-            new = set(_tasks(self.pid)) - self.threads.keys() - self._announced - refused
+            new = set(_tasks(self.pid)) - self.threads.keys() - refused
             if not new:
                 break
             for tid in new:
                 try:
                     self._seize(tid)
                 except HarnessError:
-                    if _traced_by_us(self.pid, tid):
-                        self._announced.add(tid)
-                    elif _alive(self.pid, tid):
+                    if _alive(self.pid, tid) and not _traced_by_us(self.pid, tid):
                         raise
-                    else:
-                        refused.add(tid)  # ended meanwhile, or a zombie: nothing to trace
+                    refused.add(tid)  # ended meanwhile, a zombie, or traced from its birth
         if not self.threads:
             raise TargetError(f"process {self.pid} ended while it was being attached to")
 

@@ -44,7 +44,9 @@ class ThreadGroup:
         self.shielded = False
         self._everywhere: list[int | None] = [None] * arch.breakpoint_slots
         self._queue: deque[Stop] = deque()
+        # Of a new thread two things come, in any order: its parent's clone event, its first stop.
         self._announced: set[int] = set()
+        self._unannounced: set[int] = set()
         self._waiter = Waiter()
 
     # -- events --------------------------------------------------------------------------------
@@ -155,11 +157,15 @@ class ThreadGroup:
         number, event = os.WSTOPSIG(status), status >> 16
         if event == requests.EVENT_CLONE:
             new = requests.ptrace_geteventmsg(tid)
-            if new not in self.threads:
+            if new in self._unannounced:
+                self._unannounced.remove(new)  # it stopped, and may have ended, before
+            else:
                 self._announced.add(new)
         elif event == requests.EVENT_EXEC:
             for other in self.threads.keys() - {tid}:
                 del self.threads[other]
+            self._announced.clear()
+            self._unannounced.clear()
             return thread, Stop(Kind.EXEC, thread)
         elif event == requests.EVENT_STOP:
             thread.group_stop = number != signal.SIGTRAP
@@ -185,7 +191,10 @@ class ThreadGroup:
         return True
 
     def _new_thread(self, tid: int) -> Thread:
-        self._announced.discard(tid)
+        if tid in self._announced:
+            self._announced.remove(tid)
+        else:
+            self._unannounced.add(tid)
         thread = self.threads[tid] = Thread(tid, self.arch)
         thread.stopped = True
         self._program(thread, self._everywhere)
