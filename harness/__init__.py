@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.experiment.program import ProgramSettings, attach_program, run_program
     from harness.experiment.verdict import Result, Verdict, judge
     from harness.recording import Callee, Recorder, Recording, Schedule, load
-    from harness.schedule import Delay, Natural, Steal
+    from harness.schedule import Delay, Natural, Steal, volley
     from harness.toolchain import Toolchain, build_target, find_toolchain
 
 __version__ = "0.1.0"
@@ -50,6 +50,7 @@ __all__ = [
     "judge",
     "load",
     "run_program",
+    "volley",
 ]
 
 _HOMES = {
@@ -59,7 +60,7 @@ _HOMES = {
     "harness.experiment.program": ("ProgramSettings", "attach_program", "run_program"),
     "harness.experiment.verdict": ("Result", "Verdict", "judge"),
     "harness.recording": ("Callee", "Recorder", "Recording", "Schedule", "load"),
-    "harness.schedule": ("Delay", "Natural", "Steal"),
+    "harness.schedule": ("Delay", "Natural", "Steal", "volley"),
     "harness.toolchain": ("Toolchain", "build_target", "find_toolchain"),
 }
 

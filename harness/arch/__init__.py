@@ -6,10 +6,20 @@ convention.
 """
 
 from harness.arch.amd64 import Amd64
-from harness.arch.interface import Arch, Frame, Memory, Registers
+from harness.arch.interface import Arch, Beginning, Frame, Image, Memory, Registers
+from harness.arch.regset import RegisterSet
 from harness.errors import Unsupported
 
-__all__ = ["Arch", "Frame", "Memory", "Registers", "arch_for"]
+__all__ = [
+    "Arch",
+    "Beginning",
+    "Frame",
+    "Image",
+    "Memory",
+    "RegisterSet",
+    "Registers",
+    "arch_for",
+]
 
 _ARCHES: dict[str, Arch] = {"amd64": Amd64()}
 

@@ -10,9 +10,9 @@ import struct
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
-from harness.arch import regset
 from harness.arch.binding import request
-from harness.arch.interface import Frame, Memory, Registers
+from harness.arch.interface import Beginning, Frame, Image, Memory, Registers
+from harness.arch.regset import NT_X86_XSTATE, RegisterSet
 
 # fmt: off
 _FIELDS = (
@@ -37,6 +37,9 @@ _DEBUG_REGISTERS = 848
 _DR7 = _DEBUG_REGISTERS + 8 * 7
 
 _INJECTED = struct.Struct("<QQQ")
+_LEAST_STACK = 2048
+"""Size in bytes of the smallest goroutine stack (stackMin in runtime/stack.go): a copy of a stack
+is at least so far away."""
 _LOCALS = 152
 """Size in bytes of debugCallV2's locals. Above them lie the caller's frame pointer, the PC."""
 _FRAME = struct.Struct(f"<{_LOCALS // 8 + 2}Q")
@@ -84,35 +87,36 @@ class Amd64:
         return Amd64Registers()
 
     def get_registers(self, tid: int, into: Registers) -> None:
-        request(_GETREGS, tid, 0, ctypes.addressof(into))
+        request(_GETREGS, tid, 0, ctypes.byref(into))
 
     def set_registers(self, tid: int, registers: Registers) -> None:
-        request(_SETREGS, tid, 0, ctypes.addressof(registers))
+        request(_SETREGS, tid, 0, ctypes.byref(registers))
 
-    def get_vector(self, tid: int) -> bytes:
-        return regset.get_vector(tid, regset.NT_X86_XSTATE)
-
-    def set_vector(self, tid: int, state: bytes) -> None:
-        regset.set_vector(tid, regset.NT_X86_XSTATE, state)
+    def vector_state(self, tid: int) -> RegisterSet:
+        return RegisterSet(tid, NT_X86_XSTATE)
 
     def set_breakpoints(
         self, tid: int, old: Sequence[int | None], new: Sequence[int | None]
     ) -> None:
         for slot, address in enumerate(new):
             if address is not None and address != old[slot]:
-                request(_POKEUSER, tid, _DEBUG_REGISTERS + 8 * slot, address)
+                place = _DEBUG_REGISTERS + 8 * slot
+                request(_POKEUSER, tid, place, ctypes.c_void_p(address))
         if _control(old) != _control(new):
             request(_POKEUSER, tid, _DR7, _control(new))
 
-    def begin_call(
-        self, saved: Registers, memory: Memory, entry: int, frame_size: int
-    ) -> Registers:
-        # debugCallV2 finds its caller's PC at SP, the frame size at SP-16; between them is free.
-        memory.write(saved.sp - 24, _INJECTED.pack(frame_size, 0, saved.pc))
+    def begin_call(self, saved: Registers, entry: int, frame_size: int) -> Beginning:
         registers = saved.copy()
         registers.sp -= 8
         registers.pc = entry
-        return registers
+        # debugCallV2 finds its caller's PC at SP, the frame size at SP-16; between them is free.
+        return Beginning(saved.sp - 24, _INJECTED.pack(frame_size, 0, saved.pc), registers)
+
+    def frame_image(self, saved: Registers) -> Image:
+        frame_pointer = saved.sp - 16  # of debugCallV2: it saved the caller's there
+        values = [frame_pointer if name == "_" else getattr(saved, name) for name in _SAVED]
+        data = b"".join(value.to_bytes(8, "little") for value in values)
+        return Image(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, data)
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:
         trap.sp -= 8
@@ -133,7 +137,7 @@ class Amd64:
     def read_frame(self, trap: Registers, memory: Memory, saved: Registers) -> Frame:
         words = _FRAME.unpack(memory.read(trap.sp, _FRAME.size))
         sp = trap.sp + _FRAME.size
-        moved = sp != saved.sp
+        moved = abs(sp - saved.sp) >= _LEAST_STACK
         assert isinstance(trap, Amd64Registers)
         registers = saved.copy()
         assert isinstance(registers, Amd64Registers)
@@ -144,6 +148,8 @@ class Amd64:
                 setattr(registers, name, words[index])
             registers.sp = sp
             return Frame(registers, (), moved)
+        if sp != saved.sp:  # a frame of another size than this one: its words say nothing
+            return Frame(registers, ("rsp",), moved)
         before, after = _restored(saved), _in_frame(words)
         if before == after:
             return Frame(registers, (), moved)

@@ -5,6 +5,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, Self
 
+from harness.arch.regset import RegisterSet
+
 
 class Registers(ctypes.LittleEndianStructure):
     """The general registers of one thread, as the kernel's NT_PRSTATUS set lays them out.
@@ -43,6 +45,22 @@ class Memory(Protocol):
     def write(self, address: int, data: bytes) -> None:
         """Write all of `data`."""
         ...
+
+
+class Beginning(NamedTuple):
+    """The bytes to write at an address, and the registers, that begin a call."""
+
+    address: int
+    data: bytes
+    registers: Registers
+
+
+class Image(NamedTuple):
+    """What a piece of memory must hold, at a distance in bytes from the SP that must be there."""
+
+    sp: int
+    distance: int
+    data: bytes
 
 
 class Frame(NamedTuple):
@@ -85,12 +103,8 @@ class Arch(Protocol):
         """Write the general registers of a stopped thread."""
         ...
 
-    def get_vector(self, tid: int) -> bytes:
+    def vector_state(self, tid: int) -> RegisterSet:
         """Return the floating point and vector state of a stopped thread."""
-        ...
-
-    def set_vector(self, tid: int, state: bytes) -> None:
-        """Write back what `get_vector` returned."""
         ...
 
     def set_breakpoints(
@@ -99,13 +113,15 @@ class Arch(Protocol):
         """Change a stopped thread's hardware breakpoints; None is a slot that is off."""
         ...
 
-    def begin_call(
-        self, saved: Registers, memory: Memory, entry: int, frame_size: int
-    ) -> Registers:
-        """Write the frame that debugCallV2, at `entry`, expects; return the registers for it.
+    def begin_call(self, saved: Registers, entry: int, frame_size: int) -> Beginning:
+        """Return what to write so that a thread enters debugCallV2, at `entry`.
 
         `frame_size` is the size in bytes of the arguments' part of the callee's frame.
         """
+        ...
+
+    def frame_image(self, saved: Registers) -> Image:
+        """Return what debugCallV2's frame holds at the trap with status 16 if nothing changed."""
         ...
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:

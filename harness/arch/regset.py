@@ -20,15 +20,15 @@ class _IoVec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-def get_vector(tid: int, note: int) -> bytes:
-    """Return the set `note` of a stopped thread, as large as this processor has it."""
-    buffer = ctypes.create_string_buffer(_VECTOR_LIMIT)
-    vector = _IoVec(ctypes.addressof(buffer), _VECTOR_LIMIT)
-    request(_GETREGSET, tid, note, ctypes.addressof(vector))
-    return buffer.raw[: vector.length]
+class RegisterSet:
+    """The set `note` of a stopped thread, as large as this processor has it."""
 
+    def __init__(self, tid: int, note: int) -> None:
+        self._note = note
+        self._buffer = ctypes.create_string_buffer(_VECTOR_LIMIT)
+        self._vector = _IoVec(ctypes.addressof(self._buffer), _VECTOR_LIMIT)
+        request(_GETREGSET, tid, note, ctypes.byref(self._vector))
 
-def set_vector(tid: int, note: int, state: bytes) -> None:
-    """Write back what `get_vector` returned."""
-    vector = _IoVec(ctypes.cast(ctypes.c_char_p(state), ctypes.c_void_p).value, len(state))
-    request(_SETREGSET, tid, note, ctypes.addressof(vector))
+    def write(self, tid: int) -> None:
+        """Write it back, to this thread or another one."""
+        request(_SETREGSET, tid, self._note, ctypes.byref(self._vector))

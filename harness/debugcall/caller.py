@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness.arch import Registers
+from harness.arch import Registers, RegisterSet
 from harness.tracer import Thread
 
 
@@ -12,12 +12,12 @@ class Caller:
 
     `saved` and `vector` are its registers before the first call. They stay true from call to
     call, since nothing runs between them. `thread` changes when a runtime lets a call end on
-    another thread.
+    another thread, `saved` when the goroutine's stack was moved.
     """
 
     thread: Thread
     saved: Registers
-    vector: bytes
+    vector: RegisterSet
     g: int
     goid: int | None
     function: str

@@ -83,9 +83,14 @@ class Injection:
         Raises `TargetError` if the target ends meanwhile and `HarnessError` if the call does not.
         Signals that ask the harness to end wait until then.
         """
+        self._inject()
+        self.go_on(State.INJECTED)
+
+    def go_on(self, state: State) -> None:
+        """Drive a call that is in this state of the protocol to its end, as `run` does."""
+        self.state = state
         self.process.shielded = True
         try:
-            self._inject()
             limit = monotonic() + CALL_LIMIT * self.scale
             while not (self._restored and self.timing.settled):
                 stop = self.process.wait(min(limit, self.timing.limit))
@@ -114,10 +119,11 @@ class Injection:
                 callee=self.callee,
             )
         )
-        registers = self.program.arch.begin_call(
-            caller.saved, memory, self.program.debug_call, self._frame.size
+        begin = self.program.arch.begin_call(
+            caller.saved, self.program.debug_call, self._frame.size
         )
-        self.process.write_registers(caller.thread, registers)
+        memory.write(begin.address, begin.data)
+        self.process.write_registers(caller.thread, begin.registers)
         self.timing.begin(self)
         self.process.resume(caller.thread)
 
@@ -179,7 +185,7 @@ class Injection:
         memory, arch, caller = self.process.memory, self.program.arch, self.caller
         frame = arch.read_frame(thread.registers, memory, caller.saved)
         self.process.write_registers(thread, frame.registers)
-        arch.set_vector(thread.tid, caller.vector)
+        caller.vector.write(thread.tid)
         caller.thread, caller.saved = thread, frame.registers
         self.record(
             Restored(

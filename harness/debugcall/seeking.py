@@ -76,7 +76,7 @@ def _caller(program: Program, thread: Thread) -> Caller:
     return Caller(
         thread,
         registers,
-        program.arch.get_vector(thread.tid),
+        program.arch.vector_state(thread.tid),
         goroutine.address,
         goroutine.goid,
         program.name_at(registers.pc),

@@ -59,7 +59,7 @@ class Session:
         self.process = process
         self.recorder = recorder
         self.scale = time_scale()
-        self.calls = 0
+        self._calls = 0
         self._begin = time.monotonic_ns()
         self.program = Program(binary, process)
         process.traps = self.program.traps
@@ -197,15 +197,23 @@ class Session:
         Raises `Interrupted`, before the call, if the user has asked to end.
         """
         self.process.heed()
-        call = Injection(
-            self.program, caller, callee, timing, self.recorder, self.calls, self.clock, self.scale
-        )
-        self.calls += 1
+        call = self.injection(self.next_number(), caller, callee, timing)
         try:
             call.run()
         finally:
             self.recorder.flush()
         return call
+
+    def next_number(self) -> int:
+        """Return the number of the next call."""
+        self._calls += 1
+        return self._calls - 1
+
+    def injection(self, number: int, caller: Caller, callee: Callee, timing: Timing) -> Injection:
+        """Return the call of this number, still to be run."""
+        return Injection(
+            self.program, caller, callee, timing, self.recorder, number, self.clock, self.scale
+        )
 
     def release(self, caller: Caller) -> None:
         """Let the calling goroutine go on with its own work."""

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from harness.debugcall.injection import Timing
 from harness.debugcall.session import Session
 from harness.recording import AnyEvent, Callee, Schedule
-from harness.schedule import Delay, Natural, Steal
+from harness.schedule import Delay, Steal, volley
 
 SEEK_LIMIT = 10.0
 """Seconds until a target in which nobody comes by is given up."""
 
 _TIMINGS: dict[Schedule, Callable[[Session], Timing]] = {
-    Schedule.NATURAL: lambda _: Natural(),
     Schedule.DELAY: Delay,
     Schedule.STEAL: Steal,
 }
@@ -52,15 +52,19 @@ def exercise(
     `callee` gets the caller's stack pointer and says what to call. `progress` gets the new events
     after each stop. `nudge` is called when a stop is waited for. The target runs on between stops.
     """
-    timings = {schedule: _TIMINGS[schedule](session) for schedule, _ in plan.steps}
+    timings = {s: _TIMINGS[s](session) for s, _ in plan.steps if s in _TIMINGS}
     todo = [schedule for schedule, number in plan.steps for _ in range(number)]
     for first in range(0, len(todo), plan.per_stop):
         caller = session.seek(sites, SEEK_LIMIT, nudge)
         if caller is None:
             return False
         seen, called = len(session.recorder.events), callee(caller.saved.sp)
-        for schedule in todo[first : first + plan.per_stop]:
-            session.inject(caller, called, timings[schedule])
+        for schedule, calls in groupby(todo[first : first + plan.per_stop]):
+            if schedule is Schedule.NATURAL:
+                volley(session, caller, called, len(list(calls)))
+            else:
+                for _ in calls:
+                    session.inject(caller, called, timings[schedule])
         session.release(caller)
         progress(session.recorder.events[seen:])
     return True

@@ -25,7 +25,7 @@ MAGICS = {0xFFFFFFFA: "1.16", 0xFFFFFFF0: "1.18", 0xFFFFFFF1: "1.20"}
 OLD_MAGIC = 0xFFFFFFFB  # Go 1.2 to 1.15
 
 _ASM, _SPWRITE = 4, 2  # internal/abi/symtab.go: FuncFlagAsm, FuncFlagSPWrite
-_NO_FUNCDATA = _NO_FILE = 0xFFFFFFFF
+_NO_FUNCDATA = _NO_FILE = _NO_UNIT = 0xFFFFFFFF
 
 _MOST = 1 << 22  # functions; a program of 700 MB has fewer than a million
 _PACKAGE = 1 << 20  # bytes of names; runtime, the largest package with twins, has a tenth of it
@@ -233,15 +233,21 @@ class PclnTab:
             at = self._data.find(b"\0" + wanted, at + 1, stop)
 
     def _file(self, record: int) -> str:
-        """The source file of a function's first instruction (funcfile in runtime/symtab.go)."""
-        table = self._values + self._u32(self._field(record, 5))
+        """The source file of a function's first instruction (funcfile in runtime/symtab.go).
+
+        C functions that the Go linker itself linked in, as those of the race detector, have none.
+        """
+        unit, pcfile = self._u32(self._field(record, 8)), self._u32(self._field(record, 5))
+        if unit == _NO_UNIT or not pcfile:
+            return ""
+        table = self._values + pcfile
         if table >= self.table:
             raise self.image.damaged("a function's file table is out of place")
         try:
             change, _ = varint(self._data, table + self._base)
         except DamagedTableError:
             raise self.image.damaged("a function's file table has no end") from None
-        index = self._u32(self._field(record, 8)) + (change >> 1) - 1  # values start at -1
+        index = unit + (change >> 1) - 1  # values start at -1
         offset = self._u32(self._units + 4 * index)
         return "" if offset == _NO_FILE else self._string(self._files + offset, self._values)
 

@@ -25,9 +25,7 @@ class Schedule(enum.StrEnum):
     STEAL = "steal"
 
 
-class Event(
-    msgspec.Struct, frozen=True, gc=False, tag_field="event", tag=str.lower, kw_only=True
-):
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag=str.lower, kw_only=True):
     """The common part of all events: its type name in lower case is the value of "event"."""
 
 

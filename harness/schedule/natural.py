@@ -1,7 +1,11 @@
 """The schedule that does nothing: for throughput, for soaks, as the honest comparison."""
 
+from harness.debugcall.caller import Caller
 from harness.debugcall.injection import NEVER, Injection
-from harness.recording import Schedule
+from harness.debugcall.protocol import State
+from harness.debugcall.session import Session
+from harness.debugcall.volley import Volley
+from harness.recording import Callee, Schedule
 from harness.tracer import Thread
 
 
@@ -27,3 +31,20 @@ class Natural:
 
     def end(self, call: Injection) -> None:
         """Nothing to take back."""
+
+
+def volley(session: Session, caller: Caller, callee: Callee, number: int) -> None:
+    """Make `number` natural calls of `callee` from `caller`, as fast as ptrace goes.
+
+    Raises as `Session.inject` does.
+    """
+    straight = Volley(session.program, caller, callee, session.recorder.add, session.clock)
+    for _ in range(number):
+        session.process.heed()
+        if not straight.fits():
+            straight = Volley(session.program, caller, callee, session.recorder.add, session.clock)
+        call = session.next_number()
+        state = straight.call(call)
+        if state is not State.ENDED:
+            session.injection(call, caller, callee, Natural()).go_on(state)
+        session.recorder.flush()

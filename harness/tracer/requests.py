@@ -63,7 +63,7 @@ def detach(tid: int, signal: int) -> None:
 def trap_code(tid: int) -> int:
     """Return si_code of the signal that a thread is stopped with."""
     info = (ctypes.c_int * 32)()
-    request(_GETSIGINFO, tid, 0, ctypes.addressof(info))
+    request(_GETSIGINFO, tid, 0, ctypes.byref(info))
     return int(info[2])
 
 

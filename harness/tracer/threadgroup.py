@@ -75,6 +75,33 @@ class ThreadGroup:
             if thread is not None:
                 self.resume(thread)
 
+    def await_trap(self, thread: Thread, limit: float) -> bool:
+        """Wait for one thread's next announced trap, with little ceremony.
+
+        False: something else stopped that concerns the caller, or `limit` has come. `wait` returns
+        what it is.
+        """
+        expected = (thread.tid, _TRAPPED)
+        while True:
+            event = self._waiter.next(limit)
+            if event == expected:
+                thread.stopped = True
+                self.arch.get_registers(thread.tid, thread.registers)
+                if thread.registers.pc in self.traps:
+                    return True
+            elif event is None:
+                return False
+            stopped, stop = self._reap(*event)
+            if stop is not None:
+                self._queue.append(stop)
+                return False
+            if stopped is not None:
+                self.resume(stopped)
+
+    def requeue_trap(self, thread: Thread) -> None:
+        """Have `wait` return the trap that `await_trap` waited for."""
+        self._queue.append(Stop(Kind.TRAP, thread))
+
     def heed(self) -> None:
         """Raise `Interrupted` if the user has asked to end and nothing forbids it now."""
         if self._waiter.asked_to_end and not self.shielded:

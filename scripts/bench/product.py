@@ -10,7 +10,7 @@ from pathlib import Path
 
 import programs
 
-from harness import Callee, Natural, Recorder, Session
+from harness import Callee, Recorder, Session, judge, volley
 from harness.experiment.gotarget import GoTarget
 from harness.toolchain import find_toolchain
 
@@ -30,14 +30,12 @@ def _inject(session: Session, n: int) -> float:
     caller = session.seek([session.site("main.round")], limit=10)
     if caller is None:
         raise SystemExit("the target never came by main.round")
-    natural = Natural()
     start = time.perf_counter()
-    for _ in range(n):
-        call = session.inject(caller, ADD, natural)
-        if call.results != ADD.results:
-            raise SystemExit(f"main.add(2, 3) gave {call.results}")
+    volley(session, caller, ADD, n)
     seconds = time.perf_counter() - start
     session.release(caller)
+    if breaches := judge(session.recorder.recording()).breaches:
+        raise SystemExit(f"the calls went wrong: {breaches}")
     return seconds
 
 

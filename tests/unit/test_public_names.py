@@ -14,7 +14,7 @@ PUBLIC = {
         AnyEvent Callee Entry Event Exited HandBack Header Hold Inject Injection Lost Machine
         Outcome Preempt Recorder Recording Release Report Restored Schedule Target Trap load
     """,
-    "harness.schedule": "Delay Natural Steal",
+    "harness.schedule": "Delay Natural Steal volley",
     "harness.toolchain": "Toolchain build_target find_toolchain unlocked_runtime",
     "harness.tracer": "Kind Process Stop Thread",
 }

@@ -112,7 +112,8 @@ def test_begin_call_writes_what_debug_call_v2_expects() -> None:
     memory, saved = BytesMemory(STACK - 24, 24), numbered(1)
     saved.sp = STACK
     before = values(saved)
-    registers = ARCH.begin_call(saved, memory, ENTRY, 4096)
+    address, data, registers = ARCH.begin_call(saved, ENTRY, 4096)
+    memory.write(address, data)
     assert values(saved) == before
     assert values(registers) == before | {"rsp": STACK - 8, "rip": ENTRY}
     assert memory.word(registers.sp) == saved.pc
@@ -170,6 +171,33 @@ def test_a_frame_that_is_as_it_was_changes_nothing() -> None:
     at = AtRestore()
     frame = ARCH.read_frame(at.trap, at.memory, at.saved)
     assert (frame.changed, frame.moved) == ((), False)
+    assert values(frame.registers) == values(at.saved) | at.of_thread()
+
+
+def test_the_image_of_a_frame_is_what_an_unchanged_one_holds() -> None:
+    at = AtRestore()
+    at.memory.write(at.trap.sp + LOCALS - 40, (STACK - 16).to_bytes(8, "little"))  # its own BP
+    sp, distance, data = ARCH.frame_image(at.saved)
+    assert sp == at.trap.sp
+    assert distance + len(data) == LOCALS + 16
+    assert at.memory.read(sp + distance, len(data)) == data
+
+
+@pytest.mark.parametrize("name", FRAME_PLACES)
+def test_the_image_of_a_frame_differs_where_a_register_changed(name: str) -> None:
+    at = AtRestore()
+    at.restores(name, 0xBAD)
+    sp, distance, data = ARCH.frame_image(at.saved)
+    assert at.memory.read(sp + distance, len(data)) != data
+
+
+@pytest.mark.parametrize("distance", [-64, 8, 1024])
+def test_a_frame_of_unknown_size_is_told_and_the_saved_registers_are_kept(distance: int) -> None:
+    at = AtRestore()
+    at.trap.sp -= distance
+    at.memory = BytesMemory(at.trap.sp, LOCALS + 16)
+    frame = ARCH.read_frame(at.trap, at.memory, at.saved)
+    assert (frame.changed, frame.moved) == (("rsp",), False)
     assert values(frame.registers) == values(at.saved) | at.of_thread()
 
 
