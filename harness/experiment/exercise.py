@@ -6,7 +6,7 @@ from itertools import groupby
 
 from harness.debugcall.injection import Timing
 from harness.debugcall.session import Session
-from harness.recording import AnyEvent, Callee, Schedule
+from harness.recording import AnyEvent, Callee, Schedule, Starved
 from harness.schedule import Delay, Steal, volley
 
 SEEK_LIMIT = 10.0
@@ -57,6 +57,7 @@ def exercise(
     for first in range(0, len(todo), plan.per_stop):
         caller = session.seek(sites, SEEK_LIMIT, nudge)
         if caller is None:
+            session.recorder.add(Starved(t=session.clock(), seconds=SEEK_LIMIT * session.scale))
             return False
         seen, called = len(session.recorder.events), callee(caller.saved.sp)
         for schedule, calls in groupby(todo[first : first + plan.per_stop]):

@@ -9,7 +9,7 @@ from harness.debugcall.session import Session
 from harness.errors import BinaryError, TargetError
 from harness.experiment.check import Check, Progress
 from harness.experiment.exercise import Plan, exercise
-from harness.experiment.verdict import Result, judge
+from harness.experiment.verdict import judge
 from harness.experiment.wake import knock
 from harness.recording import Callee, Recorder, Schedule
 
@@ -19,6 +19,7 @@ SITES = (
     "internal/poll.(*FD).Accept",
 )
 """Where a program that does any input or output comes by, as a goroutine that can take a call."""
+_STDERR = 2
 PER_STOP = 200
 """Injections from one stop: an idle program gives few stops."""
 
@@ -40,9 +41,11 @@ class ProgramSettings:
 
 
 def run_program(argv: Sequence[str], settings: ProgramSettings, progress: Progress) -> Check:
-    """Launch a program and check it; its stdin and stdout are the harness's own."""
+    """Launch a program and check it. It reads the harness's stdin; all it prints goes to stderr."""
     with Recorder(settings.record) as recorder:
-        return _check(lambda: Session.launch(argv, recorder), recorder, settings, progress)
+        return _check(
+            lambda: Session.launch(argv, recorder, stdout=_STDERR), recorder, settings, progress
+        )
 
 
 def attach_program(pid: int, settings: ProgramSettings, progress: Progress) -> Check:
@@ -58,12 +61,11 @@ def _check(
     progress: Progress,
 ) -> Check:
     progress("reading the program", ())
-    complete = False
     try:
         with begin() as session:
             version = session.program.binary.go_version
             what = f"process {session.process.pid}, built with {version}"
-            complete = exercise(
+            exercise(
                 session,
                 _sites(session, settings.at),
                 _callee,
@@ -77,15 +79,8 @@ def _check(
         if not recorder.recording().injections:
             raise
     verdict = judge(recorder.recording())
-    result, reason = verdict.result, verdict.reason
-    if not complete and result is not Result.FAIL:
-        result = Result.INCONCLUSIVE
-        reason = (
-            f"after {len(recorder.recording().injections)} injections no thread came by a place "
-            "where a call is safe: the program is idle, or has ended"
-        )
     record = str(settings.record) if settings.record else None
-    return Check(version, result, reason, verdict, None, record)
+    return Check(version, verdict.result, verdict.reason, verdict, None, record)
 
 
 def _callee(sp: int) -> Callee:

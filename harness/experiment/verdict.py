@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.invariants import INVARIANTS, Finding
-from harness.recording import Injection, Outcome, Recording, Schedule
+from harness.recording import Injection, Outcome, Recording, Schedule, Starved
 
 CONTESTED_SHARE = 0.9
 """Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
@@ -78,7 +78,7 @@ def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdi
     }
     findings = {name: list(INVARIANTS[name].check(recording)) for name in invariants}
     breaches = tuple(_breach(name, found) for name, found in findings.items() if found)
-    result, reason = _decide(counts, breaches)
+    result, reason = _decide(recording, counts, breaches)
     calls = (f.call for found in findings.values() for f in found if f.call is not None)
     first = min(calls, default=None)
     return Verdict(
@@ -112,7 +112,9 @@ def _breach(name: str, findings: Sequence[Finding]) -> Breach:
     return Breach(name, INVARIANTS[name].promise, len(findings), tuple(findings[:SHOWN]))
 
 
-def _decide(counts: dict[Schedule, Counts], breaches: Sequence[Breach]) -> tuple[Result, str]:
+def _decide(
+    recording: Recording, counts: dict[Schedule, Counts], breaches: Sequence[Breach]
+) -> tuple[Result, str]:
     forced = [count for schedule, count in counts.items() if schedule is not Schedule.NATURAL]
     refused = sum(count.refused for count in forced)
     contested = refused + sum(count.migrated for count in forced)
@@ -120,21 +122,31 @@ def _decide(counts: dict[Schedule, Counts], breaches: Sequence[Breach]) -> tuple
     if breaches:
         worst = breaches[0]
         return Result.FAIL, f"{worst.promise}: not so in {worst.count} cases"
-    if not counts:
-        return Result.INCONCLUSIVE, "nothing could be injected"
-    if not tried:
-        locked = sum(count.locked for count in counts.values())
-        return (
-            Result.INCONCLUSIVE,
-            f"no theft was tried; the call goroutine was locked to its thread in {locked} calls",
-        )
-    if contested < CONTESTED_SHARE * tried:
-        return Result.INCONCLUSIVE, f"only {contested} of {tried} thefts came about"
+    if doubt := _doubt(recording, counts, tried, contested):
+        return Result.INCONCLUSIVE, doubt
     share = "all" if refused == contested else refused
     return (
         Result.PASS,
         f"{contested} thefts of the call goroutine were tried, {share} were refused",
     )
+
+
+def _doubt(recording: Recording, counts: dict[Schedule, Counts], tried: int, contested: int) -> str:
+    """Say why nothing can be told; empty if there is no doubt."""
+    if starved := recording.all(Starved):
+        return (
+            f"after {len(recording.injections)} injections no thread came by a place where a call "
+            f"is safe, for {starved[0].seconds:.0f} s: the program is idle"
+        )
+    if not counts:
+        return "nothing could be injected"
+    locked = sum(count.locked for count in counts.values())
+    witness = f"the call goroutine was locked to its thread in {locked} calls"
+    if not tried:
+        return f"no theft was tried; {witness}"
+    if contested < CONTESTED_SHARE * tried:
+        return f"only {contested} of {tried} thefts came about; {witness}"
+    return ""
 
 
 def _span(injections: Sequence[Injection]) -> float:

@@ -17,6 +17,7 @@ from harness.recording.events import (
     Report,
     Restored,
     Schedule,
+    Starved,
     Target,
     Trap,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Report",
     "Restored",
     "Schedule",
+    "Starved",
     "Target",
     "Trap",
     "load",

@@ -185,6 +185,13 @@ class Lost(Event, frozen=True):
     why: str
 
 
+class Starved(Event, frozen=True):
+    """No thread came by a place where a call is safe, for `seconds`; the session gave up."""
+
+    t: int
+    seconds: float
+
+
 class Report(Event, frozen=True):
     """What the target says of its own computation: rounds made, and how many came out wrong."""
 
@@ -214,6 +221,7 @@ AnyEvent = (
     | Trap
     | Restored
     | Lost
+    | Starved
     | Report
     | Exited
 )

@@ -41,13 +41,18 @@ class Waiter:
             if rest <= 0:
                 return None
             taken = signal.sigtimedwait(BLOCKED, min(rest, _RECHECK))
-            if taken and taken.si_signo in _ENDING:
-                self.asked_to_end = signal.Signals(taken.si_signo)
+            if taken and self._asks_to_end(taken.si_signo):
                 return None
 
     def close(self) -> None:
         """Take what is still pending and give the signals back to whoever handled them before."""
         while taken := signal.sigtimedwait(BLOCKED, 0):
-            if taken.si_signo in _ENDING:
-                self.asked_to_end = signal.Signals(taken.si_signo)
+            self._asks_to_end(taken.si_signo)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def _asks_to_end(self, number: int) -> bool:
+        # Blocked signals come also where they are ignored, as SIGHUP is under nohup.
+        if number not in _ENDING or signal.getsignal(number) is signal.SIG_IGN:
+            return False
+        self.asked_to_end = signal.Signals(number)
+        return True

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from harness.experiment.verdict import SHOWN, Counts, Result, Verdict, judge
 from harness.invariants import INVARIANTS
-from harness.recording import AnyEvent, Exited, Inject, Recording, Report, Schedule
+from harness.recording import AnyEvent, Exited, Inject, Recording, Report, Schedule, Starved
 from tests import any_recording, recordings
 from tests.recordings import SPACING, STEP, altered, altered_trap
 
@@ -78,7 +78,7 @@ def test_nine_thefts_in_ten_must_come_about(tried: int, contested: int, result: 
     verdict = judged(*(make(i) for i, make in enumerate(makers)))
     assert verdict.result is result
     if result is Result.INCONCLUSIVE:
-        assert verdict.reason == f"only {contested} of {tried} thefts came about"
+        assert verdict.reason.startswith(f"only {contested} of {tried} thefts came about; ")
 
 
 def test_calls_that_the_runtime_did_not_take_are_tries_that_prove_nothing() -> None:
@@ -111,6 +111,16 @@ def test_without_an_injection_nothing_can_be_told() -> None:
     assert (verdict.result, verdict.reason) == (Result.INCONCLUSIVE, "nothing could be injected")
     assert (verdict.counts, verdict.seconds) == ({}, 0.0)
     assert judge(Recording((recordings.HEADER,))).result is Result.INCONCLUSIVE
+
+
+def test_a_program_that_went_idle_proves_nothing_but_a_violation_stands() -> None:
+    idle = Starved(t=10**6, seconds=10.0)
+    sound = recordings.recording(*(recordings.refused(call) for call in range(5)))
+    verdict = judge(Recording((*sound.events, idle)))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert verdict.reason.startswith("after 5 injections no thread came by")
+    broken = recordings.recording(recordings.migrated())
+    assert judge(Recording((*broken.events, idle))).result is Result.FAIL
 
 
 def test_a_target_that_came_to_harm_fails_at_no_injection() -> None:
