@@ -1,9 +1,10 @@
-// Frames offers functions whose arguments and results do not all fit into registers. Same hand-shake and
-// report as caller.
+// Frames offers functions whose arguments and results do not all fit into registers, and one that stops at a
+// breakpoint of its own. Same hand-shake and report as caller.
 package main
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 )
@@ -22,6 +23,9 @@ func main() {
 		os.Exit(2)
 	}
 	if _, _, _, _, _, _, _, _, _, j, _ := reverse11(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11); j != 2 {
+		os.Exit(2)
+	}
+	if pause(0) != 0 {
 		os.Exit(2)
 	}
 	go awaitEndOfInput()
@@ -53,6 +57,16 @@ func count11(n int) (a, b, c, d, e, f, g, h, i, j, k int) {
 //go:noinline
 func reverse11(a, b, c, d, e, f, g, h, i, j, k int) (int, int, int, int, int, int, int, int, int, int, int) {
 	return k, j, i, h, g, f, e, d, c, b, a
+}
+
+// pause stops n times as a program does that wants its debugger; without one that ends it.
+//
+//go:noinline
+func pause(n int) int {
+	for i := 0; i < n; i++ {
+		runtime.Breakpoint()
+	}
+	return n
 }
 
 func awaitEndOfInput() {
