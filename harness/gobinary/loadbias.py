@@ -28,9 +28,12 @@ def load_bias(binary: GoBinary, maps: str) -> int:
     start = segment.address & ~_PAGE
     size = (segment.address + segment.size + _PAGE & ~_PAGE) - start
     found = [
-        (int(lo, 16) - start, int(hi, 16) - int(lo, 16) == size, int(inode), path)
+        (int(lo, 16) - start, int(inode), path)
         for lo, hi, access, offset, inode, path in _LINE.findall(maps)
-        if access[2] == "x" and int(offset, 16) == segment.offset & ~_PAGE and path[:1] == "/"
+        if access[2] == "x"
+        and int(offset, 16) == segment.offset & ~_PAGE
+        and int(hi, 16) - int(lo, 16) == size
+        and path.startswith("/")
     ]
     try:
         inode = binary.path.stat().st_ino
@@ -39,14 +42,9 @@ def load_bias(binary: GoBinary, maps: str) -> int:
     resolved = os.path.realpath(binary.path)
     # The file of a container may have another path, one on an overlay another inode number.
     for same in (
-        [
-            bias
-            for bias, fits, number, path in found
-            if fits and number == inode and path == resolved
-        ],
-        [bias for bias, fits, number, _ in found if fits and number == inode],
-        [bias for bias, fits, _, path in found if fits and path == resolved],
-        [bias for bias, fits, _, _ in found if fits],
+        [bias for bias, number, _ in found if number == inode],
+        [bias for bias, _, path in found if path == resolved],
+        [bias for bias, _, _ in found],
     ):
         if len(same) == 1:
             return same[0]

@@ -257,6 +257,13 @@ def test_programs_with_c(
     assert binary.find(section.address) is None
 
 
+@pytest.mark.parametrize("version", RELEASES)
+def test_programs_with_the_race_detector(build_cgo: Callable[..., Path], version: str) -> None:
+    binary = open_binary(build_cgo(version, "-race"))
+    assert len(trap_sites(binary)) == 28
+    static_layout(binary)
+
+
 @pytest.mark.parametrize("version", ["1.17.13", "1.18.10", "1.27.3"])
 def test_pointers_that_stand_in_relocations_only(
     build_cgo: Callable[..., Path], tmp_path: Path, version: str

@@ -28,6 +28,7 @@ class Fn:
     lines: Runs = ()
     unsafe: Runs | None = None
     locals_map: bool = False
+    is_c: bool = False
     align: int = 32
 
     @property
@@ -108,6 +109,9 @@ class PclnTab:
     def _record(self, function: Fn, name: int) -> bytes:
         """What follows the entry in a _func."""
         size = len(function.code)
+        if function.is_c:  # no information at all
+            rest = struct.pack("<iiIIIIII", name, 0, 0, 0, 0, 0, 0, 0xFFFFFFFF)
+            return rest + bytes(8 if self.since == "1.20" else 4)
         pcsp = self._table(function.frame or [(size, 0)])
         pcfile = self._table([(size, int(function.asm))])
         pcln = self._table(function.lines or [(size, 10)])

@@ -60,6 +60,17 @@ def test_no_build_information(opened: Opened) -> None:
     assert binary.settings == {}
 
 
+def test_a_length_that_is_too_long_to_be_one(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def huge(version: str, module: str) -> bytes:
+        del version
+        return b"\xff Go buildinf:" + bytes([8, 2]) + bytes(16) + b"\x81" * 9 + module.encode()
+
+    monkeypatch.setattr("tests.unit.gobinary.synthetic.build_info", huge)
+    assert opened(version="go1.21.1").go_version == "unknown"
+
+
 def test_a_string_that_is_too_long_to_be_one(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

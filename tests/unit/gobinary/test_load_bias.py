@@ -31,7 +31,7 @@ def test_its_mapping_is_found_among_others(pie: GoBinary) -> None:
         line(BASE, PAGE, "r--p", PAGE, inode, str(pie.path))
         + line(BASE + PAGE, PAGE, "r-xp", PAGE, inode, str(pie.path))
         + line(BASE + 9 * PAGE, PAGE, "r-xp", PAGE, 77, "/usr/lib/libc.so.6")
-        + line(BASE + 20 * PAGE, 9 * PAGE, "r-xp", PAGE, inode, "/other/mapping")
+        + line(BASE + 20 * PAGE, 9 * PAGE, "r-xp", PAGE, inode, str(pie.path))
         + line(BASE + 30 * PAGE, PAGE, "r-xp", 0, 0, "[vdso]")
     )
     assert load_bias(pie, maps) == BASE + PAGE - TEXT

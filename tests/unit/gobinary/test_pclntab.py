@@ -175,6 +175,33 @@ def test_of_twins_the_one_that_is_no_wrapper_is_meant(opened: Opened) -> None:
         assert len(binary.functions("runtime.osyield")) == 2
 
 
+@pytest.mark.parametrize("since", ["1.16", "1.18", "1.20"])
+def test_a_c_function_that_the_go_linker_linked_in(opened: Opened, since: str) -> None:
+    binary = opened([Fn("__tsan_init", is_c=True), *RUNTIME], since=since)
+    function = binary.function("__tsan_init")
+    assert not function.asm
+    assert not binary.has_locals_map(function)
+    assert binary.code(function)[:2] == b"\x90\x90"
+    assert len(binary.code(function)) == 32  # nothing tells where it ends
+    assert binary.after_prologue(function) == function.entry
+
+
+def test_a_name_that_another_begins_or_ends_with(opened: Opened) -> None:
+    names = ("main.f", "main.f.func1", "x/main.f", "main.ff")
+    binary = opened([*RUNTIME, *map(Fn, names)])
+    for name in names:
+        assert [function.name for function in binary.functions(name)] == [name]
+
+
+def test_a_name_offset_that_shows_up_out_of_step(opened: Opened) -> None:
+    # The offsets 0x10000 and 0x10400 side by side: 00 00 01 00 00 04 01 00 hold 0x100 at byte 1.
+    runtime = sum(len(function.name) + 1 for function in RUNTIME)
+    before = [Fn("a" * (0x100 - runtime - 1)), Fn("main.f"), Fn("b" * (0x300 - 8))]
+    binary = opened([*RUNTIME, *before, *[Fn("c" * 1023)] * 66])
+    (found,) = binary.functions("main.f")
+    assert found.name == "main.f"
+
+
 def test_padding_is_no_code(opened: Opened) -> None:
     binary = opened([*RUNTIME, Fn("main.f", BRK + b"\x90")])
     function = binary.function("main.f")

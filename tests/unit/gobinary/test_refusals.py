@@ -11,7 +11,7 @@ from harness.errors import BinaryError
 from harness.gobinary import open_binary
 from tests.unit.gobinary.synthetic import RODATA, RUNTIME, program
 from tests.unit.gobinary.synthetic_elf import PAGE, Elf, Load
-from tests.unit.gobinary.synthetic_table import TEXT, Fn
+from tests.unit.gobinary.synthetic_table import TEXT, Fn, PclnTab
 
 Written = Callable[[bytes], Path]
 GARBLED = (Fn("kxs9Qm1.a"), Fn("Zp0.(*b).c"))
@@ -126,9 +126,10 @@ def test_a_table_whose_header_is_wrong(written: Written, place: int, value: int)
 
 def test_a_false_magic_number_does_not_hide_the_table(written: Written) -> None:
     false = struct.pack("<IHBB", 0xFFFFFFF1, 0, 1, 8) + b"\xff" * 64
-    functions = (Fn("main.decoy", false), *RUNTIME)
-    binary = open_binary(written(program(functions, with_sections=False)))
-    assert binary.function("main.decoy").entry == TEXT
+    code, table = b"".join(fn.code.ljust(32) for fn in RUNTIME), PclnTab(RUNTIME).encoded()
+    loads = [Load(TEXT, code, 5), Load(RODATA, false.ljust(128, b"\0") + table, 4)]
+    binary = open_binary(written(Elf(loads).encoded()))
+    assert binary.function("runtime.main").entry == TEXT
 
 
 def test_neither_header_nor_moduledata_tells_where_the_code_begins(written: Written) -> None:
