@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from harness.debugcall.protocol import State, advance
 from harness.invariants.finding import Finding, Invariant
-from harness.recording import Injection, Lost, Recording, Trap
+from harness.recording import Entry, Injection, Lost, Recording, Trap
 from harness.recording.recording import DISPATCH, PANIC, RETURN
 
 _OF_THE_CALL = (DISPATCH, RETURN, PANIC)
@@ -24,6 +24,8 @@ def _check(recording: Recording) -> Iterator[Finding]:
 
 def _breach(injection: Injection, traps: list[Trap], *, cut: bool) -> str:
     goid = injection.inject.goid
+    entry = injection.first(Entry)
+    call_g = entry.g if entry else None
     state = State.INJECTED
     for trap in traps:
         before = state
@@ -33,6 +35,10 @@ def _breach(injection: Injection, traps: list[Trap], *, cut: bool) -> str:
         mine = trap.g != injection.inject.g
         if mine is not (trap.status in _OF_THE_CALL):
             return f"status {trap.status} came from the wrong goroutine, {trap.g:#x}"
+        if mine and call_g is None:
+            call_g = trap.g
+        if mine and trap.g != call_g:
+            return f"status {trap.status} came from another goroutine than the call's, {trap.g:#x}"
         if None not in {trap.parent, goid} and trap.parent != goid:
             return f"the call goroutine is a child of goroutine {trap.parent}"
     return "" if cut or state is State.ENDED else f"the protocol stopped while it was {state.value}"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Self
 
@@ -82,7 +83,7 @@ def load(path: Path) -> Recording:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise RecordingError(
-            f"cannot read {path}: {error.strerror}", mend=f"ls -l {path}"
+            f"cannot read {path}: {error.strerror}", mend=f"ls -l {quote(str(path))}"
         ) from None
     return Recording(tuple(_events(path, lines)), complete=lines[-1] == b"")
 
@@ -136,5 +137,5 @@ def _check_format(path: Path, line: bytes) -> None:
 def _unwritable(path: Path, error: OSError) -> RecordingError:
     return RecordingError(
         f"cannot write the recording {path}: {error.strerror}",
-        mend=f"df -h {path.parent}; or choose another place with --record",
+        mend=f"df -h {quote(str(path.parent))}; or choose another place with --record",
     )

@@ -106,13 +106,12 @@ class Process(ThreadGroup):
         if self.exit_status is not None or not self.threads:
             return
         self.stop_all()
-        for thread in list(self.threads.values()):
-            self._disarm(thread)
-        for thread in self.threads.values():
-            requests.detach(thread.tid, thread.signal)
-        self.threads.clear()
+        with ExitStack() as steps:  # each is taken, whatever becomes of the others
+            steps.callback(self.threads.clear)
+            for thread in self.threads.values():
+                steps.callback(self._let_go, thread)
 
-    def _disarm(self, thread: Thread) -> None:
+    def _let_go(self, thread: Thread) -> None:
         with suppress(requests.PtraceError):  # it may just have been killed
             self._program(thread, [None] * self.arch.breakpoint_slots)
         # A breakpoint hit just before may be pending as SIGTRAP, which would end the process.
@@ -120,6 +119,7 @@ class Process(ThreadGroup):
             requests.cont(thread.tid, thread.signal)
             thread.stopped, thread.signal = False, 0
             self._collect()
+        requests.detach(thread.tid, thread.signal)
 
     def _seize(self, tid: int) -> None:
         try:

@@ -127,6 +127,11 @@ BROKEN = {
     "returned from the calling goroutine": (altered_trap(NATURAL, 1, g=CALLING_G), {ORDER}),
     "restored from the call goroutine": (altered_trap(NATURAL, 16, g=CALL_G), {ORDER}),
     "refused from the call goroutine": (altered_trap(recordings.rejected(1), 8, g=CALL_G), {ORDER}),
+    "returned from a third goroutine": (altered_trap(NATURAL, 1, g=CALL_G + 512), {ORDER}),
+    "dispatched from another goroutine than entered": (
+        altered_trap(REFUSED, 0, 1, g=CALL_G + 512),
+        {ORDER},
+    ),
     "somebody else's child": (altered_trap(NATURAL, 0, parent=8), {ORDER}),
     "a wrong result": (altered_trap(NATURAL, 1, results=(6,)), {RIGHT}),
     "a result missing": (altered_trap(NATURAL, 1, results=()), {RIGHT}),
