@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
+from harness.arch.binding import PtraceError
 from harness.debugcall.caller import Caller
 from harness.debugcall.program import Goroutine, Program
 from harness.debugcall.protocol import Action, State, advance
 from harness.errors import HarnessError, TargetError
 from harness.recording import Callee, Inject, Lost, Recorder, Restored, Schedule, Trap
+from harness.recording.recording import RESTORE
 from harness.tracer import Kind, Stop, Thread
 
 NEVER = math.inf
@@ -75,34 +78,76 @@ class Injection:
         self.state = State.INJECTED
         self.results: tuple[int, ...] = ()
         self._restored = False
+        self._begun = False
+        self._abandoned = False
+        self._entry = program.address(callee.name)
         self._frame = program.frame(callee)
 
     def run(self) -> None:
         """Inject the call and drive it to its end; then the caller's thread is stopped again.
 
         Raises `TargetError` if the target ends meanwhile and `HarnessError` if the call does not.
-        Signals that ask the harness to end wait until then.
+        Signals that ask the harness to end wait until then. Should anything else go wrong, the call
+        is ended all the same.
         """
-        self._inject()
-        self.go_on(State.INJECTED)
+        self._drive(self._inject)
 
-    def go_on(self, state: State) -> None:
+    def go_on(self, state: State, call_g: int = 0) -> None:
         """Drive a call that is in this state of the protocol to its end, as `run` does."""
-        self.state = state
-        self.process.shielded = True
+        self.state, self.call_g, self._begun = state, call_g, True
+        self._drive(lambda: None)
+
+    def _drive(self, begin: Callable[[], None]) -> None:
+        shielded, self.process.shielded = self.process.shielded, True
         try:
-            limit = monotonic() + CALL_LIMIT * self.scale
-            while not (self._restored and self.timing.settled):
-                stop = self.process.wait(min(limit, self.timing.limit))
-                if stop is not None:
-                    self._stopped(stop)
-                elif monotonic() >= limit:
-                    raise self._lost(f"not ended after {CALL_LIMIT * self.scale:.0f} s")
-                else:
-                    self.timing.expired(self)
-            self.timing.end(self)
+            begin()
+            self._until_settled()
+        except Exception:
+            if not self._abandoned:
+                if self.process.dies():
+                    raise self._lost("the target ended during the call") from None
+                self._bring_home()
+            raise
         finally:
-            self.process.shielded = False
+            self.process.shielded = shielded
+
+    def _until_settled(self) -> None:
+        limit = monotonic() + CALL_LIMIT * self.scale
+        while not (self._restored and self.timing.settled):
+            stop = self.process.wait(min(limit, self.timing.limit))
+            if stop is not None:
+                self._stopped(stop)
+            elif monotonic() >= limit:
+                raise self._lost(f"not ended after {CALL_LIMIT * self.scale:.0f} s")
+            else:
+                self.timing.expired(self)
+        self.timing.end(self)
+
+    def _bring_home(self) -> None:
+        """End the call after a failure, without its schedule, so that the target can be let go."""
+        process, self._abandoned = self.process, True
+        with suppress(HarnessError, PtraceError, OSError):  # what failed first is what to tell
+            if not self._begun:
+                process.write_registers(self.caller.thread, self.caller.saved)
+                return
+            for thread in process.threads.values():
+                if thread.stopped and not process.has_news(thread) and not self._restored:
+                    self._past_trap(thread)
+            process.resume_all(but=[self.caller.thread] if self._restored else [])
+            limit = monotonic() + CALL_LIMIT * self.scale
+            while not self._restored and (stop := process.wait(limit)):
+                self._stopped(stop)
+
+    def _past_trap(self, thread: Thread) -> None:
+        """Have a thread go on behind a trap that was not dealt with; debugCallN then returns."""
+        registers = self.process.read_registers(thread)
+        if registers.pc not in self.program.traps:
+            return
+        if registers.status == RESTORE:
+            self._restore(thread)
+        elif skip := self.program.arch.trap_resume:
+            registers.pc += skip
+            self.process.write_registers(thread, registers)
 
     def _inject(self) -> None:
         caller, memory = self.caller, self.process.memory
@@ -125,11 +170,14 @@ class Injection:
         memory.write(begin.address, begin.data)
         self.process.write_registers(caller.thread, begin.registers)
         self.timing.begin(self)
+        self._begun = True
         self.process.resume(caller.thread)
 
     def _stopped(self, stop: Stop) -> None:
         if stop.kind is Kind.TRAP:
             self._trapped(stop.thread)
+        elif stop.kind is Kind.BREAKPOINT and self._abandoned:
+            self.process.resume(stop.thread)
         elif stop.kind is Kind.BREAKPOINT:
             self.timing.reached(self, stop.thread)
         elif stop.kind is Kind.FOREIGN_TRAP:
@@ -172,10 +220,10 @@ class Injection:
             self.call_g = registers.goroutine
             memory = self.process.memory
             self._frame.write(self.callee.arguments, registers, memory)
-            entry = self.program.address(self.callee.name)
-            self.program.arch.enter_function(registers, memory, entry, 0)
+            self.program.arch.enter_function(registers, memory, self._entry, 0)
             self.process.write_registers(thread, registers)
-            self.timing.dispatched(self)
+            if not self._abandoned:
+                self.timing.dispatched(self)
         elif skip := self.program.arch.trap_resume:
             registers.pc += skip
             self.process.write_registers(thread, registers)
@@ -214,6 +262,7 @@ class Injection:
         return str(text, errors="replace")
 
     def _lost(self, why: str) -> HarnessError:
+        self._abandoned = True
         self.record(Lost(t=self.clock(), call=self.number, why=why))
         if self.process.exit_status is not None:
             return TargetError(f"{why} of {self.callee.name}")

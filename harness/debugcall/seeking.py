@@ -8,7 +8,7 @@ from harness.debugcall.caller import Caller
 from harness.debugcall.program import Program
 from harness.debugcall.safepoint import why_unsafe
 from harness.debugcall.slots import SEEK_SLOTS
-from harness.errors import TargetError
+from harness.errors import Interrupted, TargetError
 from harness.tracer import Kind, Thread
 
 _LOOK = 0.01
@@ -24,15 +24,28 @@ def seek(
     threads are also looked at wherever they are: a program that only computes comes by no site.
     `nudge` is called once the target runs. None: no thread could in the time given.
     """
+    try:
+        return _seek(program, sites, seconds, nudge)
+    except (TargetError, Interrupted):
+        raise
+    except Exception:
+        if program.process.dies():
+            raise _ended(program) from None
+        raise
+
+
+def _seek(
+    program: Program, sites: Sequence[int], seconds: float, nudge: Callable[[], None] | None
+) -> Caller | None:
     begin = monotonic()
     _watch(program, sites)
     program.process.resume_all()
     if nudge:
         nudge()
     caller = _await_site(program, begin + seconds / 10)
-    _watch(program, ())
     while caller is None and monotonic() < begin + seconds:
         caller = _await_site(program, monotonic() + _LOOK) or _sample(program)
+    _watch(program, ())
     return caller
 
 
@@ -47,13 +60,17 @@ def _await_site(program: Program, until: float) -> Caller | None:
     """Return the first thread at a breakpoint that can take a call."""
     while stop := program.process.wait(until):
         if stop.kind is Kind.EXIT:
-            raise TargetError(f"the target ended by itself: {program.process.ending}")
+            raise _ended(program)
         if stop.kind is Kind.EXEC:
             raise TargetError("the target replaced itself by another program")
         if stop.kind is Kind.BREAKPOINT and not why_unsafe(program, stop.thread):
             return _caller(program, stop.thread)
         program.process.resume(stop.thread)
     return None
+
+
+def _ended(program: Program) -> TargetError:
+    return TargetError(f"the target ended by itself: {program.process.ending}")
 
 
 def _sample(program: Program) -> Caller | None:

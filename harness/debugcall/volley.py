@@ -17,7 +17,10 @@ from harness.recording.recording import DISPATCH, RESTORE, RETURN
 
 
 class Volley:
-    """Calls of one function from one caller, under the schedule `natural`."""
+    """Calls of one function from one caller, under the schedule `natural`.
+
+    `call_g` is the last call's goroutine, once it was seen.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Volley:
         self._callee = callee
         self._record = record
         self._clock = clock
+        self.call_g = 0
         self._thread = caller.thread
         self._saved = caller.saved
         self._frame = program.frame(callee)
@@ -95,6 +99,7 @@ class Volley:
         process, thread = self._process, self._thread
         registers, memory, arch = thread.registers, process.memory, process.arch
         t, pc = self._clock(), registers.pc
+        self.call_g = registers.goroutine
         goroutine = self._program.goroutine(registers.goroutine)
         self._frame.write(self._callee.arguments, registers, memory)
         arch.enter_function(registers, memory, self._entry, 0)

@@ -1,10 +1,12 @@
 """The schedule that does nothing: for throughput, for soaks, as the honest comparison."""
 
+from harness.arch.binding import PtraceError
 from harness.debugcall.caller import Caller
 from harness.debugcall.injection import NEVER, Injection
 from harness.debugcall.protocol import State
 from harness.debugcall.session import Session
 from harness.debugcall.volley import Volley
+from harness.errors import TargetError
 from harness.recording import Callee, Schedule
 from harness.tracer import Thread
 
@@ -44,7 +46,13 @@ def volley(session: Session, caller: Caller, callee: Callee, number: int) -> Non
         if not straight.fits():
             straight = Volley(session.program, caller, callee, session.recorder.add, session.clock)
         call = session.next_number()
-        state = straight.call(call)
+        try:
+            state = straight.call(call)
+        except (PtraceError, OSError):
+            if session.process.dies():
+                raise TargetError(f"the target ended during the call of {callee.name}") from None
+            raise
         if state is not State.ENDED:
-            session.injection(call, caller, callee, Natural()).go_on(state)
+            rest = session.injection(call, caller, callee, Natural())
+            rest.go_on(state, straight.call_g)
         session.recorder.flush()

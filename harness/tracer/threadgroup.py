@@ -9,6 +9,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from errno import ESRCH
 from functools import cached_property
 from time import monotonic
 
@@ -21,6 +22,8 @@ from harness.tracer.waiting import Waiter
 
 STOP_LIMIT = 20.0
 """Seconds until a thread that does not stop is given up: it sits in the kernel, uninterruptible."""
+_DYING_LIMIT = 2.0
+"""Seconds until a process on which a request failed is taken to live on."""
 
 _TRAPPED = signal.SIGTRAP << 8 | 0x7F
 """The wait status of a thread stopped by SIGTRAP, without an event: by far the most frequent."""
@@ -148,6 +151,20 @@ class ThreadGroup:
         yield
         self.resume_all(but=held)
 
+    def dies(self) -> bool:
+        """Tell whether the process is being killed, and if so reap it.
+
+        SIGKILL takes threads away in any stop. Then requests and reads of memory fail at once, and
+        the news of it comes only afterwards.
+        """
+        limit = monotonic() + _DYING_LIMIT
+        while self.exit_status is None and monotonic() < limit:
+            if event := self._waiter.next(limit):
+                _, stop = self._reap(*event)
+                if stop is not None:
+                    self._queue.append(stop)
+        return self.exit_status is not None
+
     def has_news(self, thread: Thread) -> bool:
         """Tell whether a thread stopped for a signal, a trap, a group stop; not by `stop_all`."""
         return bool(
@@ -167,17 +184,25 @@ class ThreadGroup:
 
     def _reap(self, tid: int, status: int) -> tuple[Thread | None, Stop | None]:
         """Take in one wait status: the thread, if it is now stopped, and the stop to report."""
+        if os.WIFSTOPPED(status):
+            try:
+                return self._reap_stop(tid, status)
+            except requests.PtraceError as error:
+                if error.errno != ESRCH:
+                    raise
+                return None, None  # it was killed in this stop: its exit is still to come
+        thread = self.threads.pop(tid, None)
+        self._announced.discard(tid)
+        if tid != self.pid:
+            return None, None
+        self.exit_status = status
+        return None, Stop(Kind.EXIT, thread or Thread(tid, self.arch), status)
+
+    def _reap_stop(self, tid: int, status: int) -> tuple[Thread | None, Stop | None]:
         thread = self.threads.get(tid)
         if status == _TRAPPED and thread is not None:
             thread.stopped = True
             return thread, self._trapped(thread)
-        if not os.WIFSTOPPED(status):
-            self._announced.discard(tid)
-            self.threads.pop(tid, None)
-            if tid != self.pid:
-                return None, None
-            self.exit_status = status
-            return None, Stop(Kind.EXIT, thread or Thread(tid, self.arch), status)
         if thread is None:
             thread = self._new_thread(tid)
         thread.stopped = True
