@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.debugcall.session import Session
     from harness.errors import HarnessError
-    from harness.experiment.check import Check, Settings, check_toolchain
+    from harness.experiment.check import Settings, check_toolchain
     from harness.experiment.program import ProgramSettings, attach_program, run_program
-    from harness.experiment.verdict import Result, Verdict, judge
+    from harness.experiment.verdict import Check, Result, Verdict, judge
     from harness.recording import Callee, Recorder, Recording, Schedule, load
     from harness.schedule import Delay, Natural, Steal, volley
     from harness.toolchain import Toolchain, build_target, find_toolchain
@@ -56,9 +56,9 @@ __all__ = [
 _HOMES = {
     "harness.debugcall.session": ("Session",),
     "harness.errors": ("HarnessError",),
-    "harness.experiment.check": ("Check", "Settings", "check_toolchain"),
+    "harness.experiment.check": ("Settings", "check_toolchain"),
     "harness.experiment.program": ("ProgramSettings", "attach_program", "run_program"),
-    "harness.experiment.verdict": ("Result", "Verdict", "judge"),
+    "harness.experiment.verdict": ("Check", "Result", "Verdict", "judge"),
     "harness.recording": ("Callee", "Recorder", "Recording", "Schedule", "load"),
     "harness.schedule": ("Delay", "Natural", "Steal", "volley"),
     "harness.toolchain": ("Toolchain", "build_target", "find_toolchain"),

@@ -10,7 +10,7 @@ from harness.cli import options
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.experiment.check import Check
+    from harness.experiment.verdict import Check
     from harness.report.terminal import LiveProgress
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.cli.outcome import Failure, Verified
-from harness.experiment.verdict import Breach, Counts, Result, Verdict
+from harness.cli.outcome import Failure
+from harness.experiment.verdict import Breach, Check, Counts, Result, Verdict
 from harness.recording import Schedule
 from harness.report.terminal import timeline
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.cli.outcome import Judged, Outcome
+    from harness.cli.outcome import Outcome
 
 _STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 _COLUMNS = (
@@ -38,7 +38,7 @@ def headline(outcome: "Outcome") -> "Text":
     return Text.assemble((f"{result:<5}", style), f" {outcome.toolchain}: {reason}")
 
 
-def account(check: "Judged", again: str) -> Iterator[str]:
+def account(check: Check, again: str) -> Iterator[str]:
     """Return what a verdict rests on, and for a violation how it came about.
 
     `again` is the command that repeats it; a recording tells that itself.
@@ -55,10 +55,8 @@ def account(check: "Judged", again: str) -> Iterator[str]:
     yield from _explained(verdict)
     if check.recording:
         yield f"recording: {check.recording}"
-    if isinstance(check, Verified):
-        again = check.command
-    if again:
-        yield f"again: {again}"
+    if command := check.command or again:
+        yield f"again: {command}"
 
 
 def table(outcomes: "Sequence[Outcome]") -> "Table":
@@ -82,7 +80,7 @@ def _result_of(outcome: "Outcome") -> tuple[str, str]:
     return outcome.result.value, outcome.reason
 
 
-def _cells(check: "Judged") -> Iterator[str]:
+def _cells(check: Check) -> Iterator[str]:
     total = _total(check.verdict)
     yield from map(str, (total.injections, total.migrated, total.refused, total.uncontested))
     forced = _total(check.verdict, but=Schedule.NATURAL)

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import HarnessError, Interrupted, TracePermissionError
 
-if TYPE_CHECKING:  # experiment.check drives targets, and `verify` must do without
-    from harness.experiment.check import Check
-    from harness.experiment.verdict import Result, Verdict
+if TYPE_CHECKING:
+    from harness.experiment.verdict import Check
 
-    Judged: TypeAlias = "Check | Verified"
-    Outcome: TypeAlias = "Check | Verified | Failure"
+    Outcome: TypeAlias = "Check | Failure"
 
 
 @dataclass(frozen=True)
@@ -29,21 +27,7 @@ class Failure:
         return self.exit_code in {Interrupted.exit_code, TracePermissionError.exit_code}
 
 
-@dataclass(frozen=True)
-class Verified:
-    """What came of a recording: the fields of a `Check`; whether it is whole; what made it."""
-
-    toolchain: str
-    result: "Result"
-    reason: str
-    verdict: "Verdict"
-    recording: str
-    complete: bool
-    command: str
-    control: None = None
-
-
-def attempt(toolchain: str, act: "Callable[[], Judged]") -> "Outcome":
+def attempt(toolchain: str, act: "Callable[[], Check]") -> "Outcome":
     """Do a check; an error that the user can meet becomes a `Failure`."""
     try:
         return act()

@@ -9,11 +9,12 @@ from harness.cli.outcome import Failure, attempt, exit_code
 from harness.report.terminal import LiveProgress
 
 if TYPE_CHECKING:
-    from harness.cli.outcome import Judged, Outcome
+    from harness.cli.outcome import Outcome
+    from harness.experiment.verdict import Check
 
 
 def several(
-    specs: Sequence[str], check: "Callable[[str, LiveProgress], Judged]", *, as_json: bool
+    specs: Sequence[str], check: "Callable[[str, LiveProgress], Check]", *, as_json: bool
 ) -> int:
     """Check each of `specs`, print what comes of them, and return the exit code of them all."""
     outcomes: list[Outcome] = []

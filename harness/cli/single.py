@@ -9,11 +9,11 @@ from harness.cli.outcome import Failure, attempt, exit_code
 from harness.report.terminal import LiveProgress
 
 if TYPE_CHECKING:
-    from harness.cli.outcome import Judged
+    from harness.experiment.verdict import Check
 
 
 def single(
-    subject: str, act: "Callable[[LiveProgress], Judged]", *, as_json: bool, again: str = ""
+    subject: str, act: "Callable[[LiveProgress], Check]", *, as_json: bool, again: str = ""
 ) -> int:
     """Do a check of `subject`, print the outcome and return the exit code; `again` repeats it."""
     with LiveProgress(sys.stderr) as progress:

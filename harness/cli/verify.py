@@ -9,7 +9,7 @@ import click
 from harness.cli import options
 
 if TYPE_CHECKING:
-    from harness.cli.outcome import Verified
+    from harness.experiment.verdict import Check
 
 
 @click.command("verify", epilog="Example: debugcall verify go1.21.1.jsonl")
@@ -27,23 +27,20 @@ def command(*, file: Path, as_json: bool) -> int:
     return single(str(file), lambda _: verified(file), as_json=as_json)
 
 
-def verified(file: Path) -> "Verified":
+def verified(file: Path) -> "Check":
     """Judge the recording in a file. Raises `RecordingError` if there is none in it."""
-    from harness.cli.outcome import Verified
-    from harness.experiment.verdict import Result, judge
-    from harness.recording import Exited, Recording, load
+    from harness.experiment.verdict import Check, judge
+    from harness.recording import load
 
     recording = load(file)
-    complete = recording.complete and bool(recording.all(Exited))
-    verdict = judge(Recording(recording.events, complete))
-    result, reason = verdict.result, verdict.reason
-    if not complete:
-        ended = sum(counts.ended for counts in verdict.counts.values())
-        if result is Result.PASS:
-            result = Result.INCONCLUSIVE
-        reason += f"; but the recording breaks off after {ended} whole injections"
+    verdict = judge(recording)
     target = recording.header.target
     program, *arguments = recording.header.command or ("",)
-    command = shlex.join([Path(program).name, *arguments])
-    name = f"{target.toolchain or target.go_version}{' (control)' if target.control else ''}"
-    return Verified(name, result, reason, verdict, str(file), complete, command)
+    return Check(
+        f"{target.toolchain or target.go_version}{' (control)' if target.control else ''}",
+        verdict.result,
+        verdict.reason,
+        verdict,
+        recording=str(file),
+        command=shlex.join([Path(program).name, *arguments]),
+    )

@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from harness.errors import TargetError
 from harness.experiment.exercise import Plan, exercise
 from harness.experiment.gotarget import GoTarget
-from harness.experiment.verdict import Result, Verdict, judge
+from harness.experiment.verdict import Check, Result, Verdict, judge
 from harness.recording import AnyEvent, Callee, Recorder, Schedule
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
 
@@ -20,20 +18,6 @@ CONTROL_INJECTIONS = 20
 
 Progress = Callable[[str, Sequence[AnyEvent]], None]
 """Called with what is being done and with the events that are new."""
-
-
-class Check(msgspec.Struct, frozen=True):
-    """What came of one toolchain. `control` is the verdict on its runtime without the lock.
-
-    `result` is the check's own, unless the control shows that it cannot be relied on.
-    """
-
-    toolchain: str
-    result: Result
-    reason: str
-    verdict: Verdict
-    control: Verdict | None
-    recording: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.debugcall.session import Session
 from harness.errors import BinaryError, TargetError
-from harness.experiment.check import Check, Progress
+from harness.experiment.check import Progress
 from harness.experiment.exercise import Plan, exercise
-from harness.experiment.verdict import judge
+from harness.experiment.verdict import Check, judge
 from harness.experiment.wake import knock
 from harness.recording import Callee, Recorder, Schedule
 
@@ -80,7 +80,7 @@ def _check(
             raise
     verdict = judge(recorder.recording())
     record = str(settings.record) if settings.record else None
-    return Check(version, verdict.result, verdict.reason, verdict, None, record)
+    return Check(version, verdict.result, verdict.reason, verdict, recording=record)
 
 
 def _callee(sp: int) -> Callee:

@@ -68,6 +68,23 @@ class Verdict(msgspec.Struct, frozen=True):
     detected_after: float | None = None
 
 
+class Check(msgspec.Struct, frozen=True):
+    """What came of one toolchain, one program or one recording.
+
+    `result` and `reason` are the verdict's own, unless `control`, the verdict on the runtime
+    without the lock, shows that it cannot be relied on. `recording` is the file it stands in, and
+    `command` made it.
+    """
+
+    toolchain: str
+    result: Result
+    reason: str
+    verdict: Verdict
+    control: Verdict | None = None
+    recording: str | None = None
+    command: str | None = None
+
+
 def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdict:
     """Judge a recording by the invariants of these names."""
     injections = recording.injections
@@ -121,7 +138,8 @@ def _decide(
     tried = sum(count.injections for count in forced)
     if breaches:
         worst = breaches[0]
-        return Result.FAIL, f"{worst.promise}: not so in {worst.count} cases"
+        reason = f"{worst.promise}: not so in {worst.count} cases"
+        return Result.FAIL, reason if recording.complete else f"{reason}; {_broken_off(counts)}"
     if doubt := _doubt(recording, counts, tried, contested):
         return Result.INCONCLUSIVE, doubt
     share = "all" if refused == contested else refused
@@ -133,6 +151,8 @@ def _decide(
 
 def _doubt(recording: Recording, counts: dict[Schedule, Counts], tried: int, contested: int) -> str:
     """Say why nothing can be told; empty if there is no doubt."""
+    if not recording.complete:
+        return _broken_off(counts)
     if starved := recording.all(Starved):
         return (
             f"after {len(recording.injections)} injections no thread came by a place where a call "
@@ -147,6 +167,11 @@ def _doubt(recording: Recording, counts: dict[Schedule, Counts], tried: int, con
     if contested < CONTESTED_SHARE * tried:
         return f"only {contested} of {tried} thefts came about; {witness}"
     return ""
+
+
+def _broken_off(counts: dict[Schedule, Counts]) -> str:
+    ended = sum(count.ended for count in counts.values())
+    return f"the recording breaks off after {ended} whole injections"
 
 
 def _span(injections: Sequence[Injection]) -> float:

@@ -1,7 +1,7 @@
 """Recordings as JSON lines: written while they happen, read back anywhere."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from harness.errors import RecordingError
-from harness.recording.events import FORMAT, AnyEvent, Header, Inject
+from harness.recording.events import FORMAT, AnyEvent, Exited, Header, Inject
 from harness.recording.recording import Recording
 
 _encode = msgspec.json.Encoder().encode
@@ -60,7 +60,7 @@ class Recorder:
 
     def recording(self) -> Recording:
         """Return what has been seen so far."""
-        return Recording(tuple(self.events))
+        return Recording(tuple(self.events), complete=_has_end(self.events))
 
     def __enter__(self) -> Self:
         return self
@@ -78,14 +78,22 @@ class Recorder:
 
 
 def load(path: Path) -> Recording:
-    """Read a recording. One that breaks off in its last line is taken as far as it goes."""
+    """Read a recording. One that breaks off is taken as far as it goes.
+
+    It does where its last line is not whole, or does not tell how the session ended.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise RecordingError(
             f"cannot read {path}: {error.strerror}", mend=f"ls -l {quote(str(path))}"
         ) from None
-    return Recording(tuple(_events(path, lines)), complete=lines[-1] == b"")
+    events = tuple(_events(path, lines))
+    return Recording(events, complete=lines[-1] == b"" and _has_end(events))
+
+
+def _has_end(events: Sequence[AnyEvent]) -> bool:
+    return any(isinstance(event, Exited) for event in reversed(events))
 
 
 def _events(path: Path, lines: list[bytes]) -> Iterator[AnyEvent]:

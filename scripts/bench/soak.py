@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from harness.experiment.check import Check, Settings, check_toolchain
+from harness import Check, Settings, check_toolchain
 from harness.experiment.verdict import Result
 from harness.recording import Schedule
 from harness.toolchain import find_toolchain

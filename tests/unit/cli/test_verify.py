@@ -53,7 +53,7 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path
     (check,) = document["checks"]
     assert check["toolchain"] == "go1.27.3"
     assert check["result"] == "fail"
-    assert check["complete"] is True
+    assert check["command"] == "debugcall check"
     assert check["verdict"]["counts"]["delay"]["migrated"] == 1
     assert check["verdict"]["breaches"][0]["first"][0]["events"][0]["event"] == "inject"
     assert err == ""
