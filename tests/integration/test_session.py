@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from harness.debugcall.caller import Caller
-from harness.debugcall.injection import Injection
+from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.session import Session
 from harness.errors import BinaryError, HarnessError, TargetError, Unsupported
 from harness.experiment.gotarget import GoTarget
 from harness.experiment.verdict import judge
-from harness.recording import Callee, Exited, Lost, Recorder, Recording, Restored
+from harness.recording import Callee, Exited, Lost, Recorder, Recording, Restored, Schedule
 from harness.schedule import Delay, Natural, Steal, volley
 from harness.toolchain import Toolchain, build_target, find_toolchain
 from harness.tracer import Thread
@@ -281,7 +281,7 @@ def test_other_builds(build: Build, version: str | None, flags: tuple[str, ...])
                 assert session.inject(caller, ADD, timing).results == (5,)
             session.release(caller)
         assert report_of(target).mismatches == 0
-        counts = judge(session.recorder.recording()).counts["steal"]
+        counts = judge(session.recorder.recording()).counts[Schedule.STEAL]
         assert counts.migrated + counts.refused >= 9
         assert counts.migrated == (counts.injections - counts.uncontested if broken else 0)
         assert (counts.unlocked if broken else counts.locked) == counts.injections
@@ -423,7 +423,7 @@ def test_a_target_that_is_killed_at_any_moment(build: Build, timing: str) -> Non
         os.waitpid(-1, os.WNOHANG)
 
 
-def inject_for_ever(session: Session, timing: Natural | Delay | Steal | None) -> None:
+def inject_for_ever(session: Session, timing: Timing | None) -> None:
     while True:
         caller = seek(session)
         if timing is None:
