@@ -61,7 +61,7 @@ class ThreadGroup:
         Raises `Interrupted` when the user asked to end, unless `shielded` is set.
         """
         while True:
-            self.heed()
+            self._raise_interrupted()
             while self._queue:
                 stop = self._queue.popleft()
                 if self._still_true(stop):
@@ -107,7 +107,12 @@ class ThreadGroup:
 
     def heed(self) -> None:
         """Raise `Interrupted` if the user has asked to end and nothing forbids it now."""
+        self._waiter.look()
+        self._raise_interrupted()
+
+    def _raise_interrupted(self) -> None:
         if self._waiter.asked_to_end and not self.shielded:
+            self._waiter.heeded = True
             raise Interrupted(f"interrupted by {self._waiter.asked_to_end.name}")
 
     def resume(self, thread: Thread) -> None:

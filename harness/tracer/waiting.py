@@ -19,10 +19,14 @@ bounds the delay."""
 
 
 class Waiter:
-    """Reaps the threads that the calling thread traces. `asked_to_end` is the signal, if any."""
+    """Reaps the threads that the calling thread traces.
+
+    `asked_to_end` is the signal to end that came, if any; `heeded`, whether the caller was told.
+    """
 
     def __init__(self) -> None:
         self.asked_to_end: signal.Signals | None = None
+        self.heeded = False
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
 
     def next(self, limit: float) -> tuple[int, int] | None:
@@ -44,11 +48,21 @@ class Waiter:
             if taken and self._asks_to_end(taken.si_signo):
                 return None
 
+    def look(self) -> None:
+        """Take a signal to end that has come. `next` does only when there is nothing to reap."""
+        while taken := signal.sigtimedwait(_ENDING, 0):
+            self._asks_to_end(taken.si_signo)
+
     def close(self) -> None:
-        """Take what is still pending and give the signals back to whoever handled them before."""
+        """Give the signals back to whoever handled them before, one to end that nobody heeded too.
+
+        Others that are still pending are dropped: they were for what has ended now.
+        """
         while taken := signal.sigtimedwait(BLOCKED, 0):
             self._asks_to_end(taken.si_signo)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        if self.asked_to_end and not self.heeded:
+            signal.raise_signal(self.asked_to_end)
 
     def _asks_to_end(self, number: int) -> bool:
         # Blocked signals come also where they are ignored, as SIGHUP is under nohup.
