@@ -123,6 +123,26 @@ def test_one_processor_leaves_it_to_the_second_witness(
     assert (verdict.result is Result.FAIL) is not locked
 
 
+@pytest.mark.parametrize("version", ["1.21.1", "1.21.3"])
+def test_a_caller_on_a_thread_of_its_own_keeps_the_call(
+    toolchain: Toolchains, version: str
+) -> None:
+    # The runtime hands the caller's own lock on to the call goroutine, with and without the fix.
+    binary = build_target(toolchain(version), "threads")
+    with ready(binary) as target:
+        session = target.session
+        same = Callee("runtime.memequal", (0, 0, 0), (1,))
+        sites = [session.site("main.round")]
+        assert exercise(session, sites, lambda _: same, Plan.of(Schedule.STEAL, 40, 4))
+        assert report_of(target).mismatches == 0
+    verdict = judge(session.recorder.recording())
+    counts = total(verdict, Schedule.STEAL, 40)
+    assert counts.migrated == 0
+    assert counts.refused >= 38
+    assert counts.locked == 40
+    assert not verdict.breaches
+
+
 # -- what they do --------------------------------------------------------------------------------
 
 

@@ -192,6 +192,28 @@ def test_a_program_that_executes_another_is_seen() -> None:
         assert end_of(process).code == 0
 
 
+def test_an_attached_program_may_execute_another(build: Build) -> None:
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "echo ready; read line; exec cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as target:
+        assert target.stdin is not None
+        assert target.stdout is not None
+        assert target.stdout.readline() == b"ready\n"
+        with Process.attach(target.pid, ARCH) as process:
+            process.set_breakpoint_everywhere(0, entry(build("caller"), "main.round"))
+            process.resume_all()
+            target.stdin.write(b"go\n")
+            target.stdin.flush()
+            stop = process.wait(time.monotonic() + GENEROUS)
+            assert stop is not None
+            assert stop.kind is Kind.EXEC
+        assert_free(target.pid)
+        assert target.communicate(b"on it goes")[0] == b"on it goes"
+        assert target.returncode == 0
+
+
 # -- attaching and letting go --------------------------------------------------------------------
 
 
