@@ -25,7 +25,7 @@ func main() {
 	if _, _, _, _, _, _, _, _, _, j, _ := reverse11(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11); j != 2 {
 		os.Exit(2)
 	}
-	if pause(0) != 0 {
+	if pause(0) != 0 || wide(1, 1, 1, 1, 1, 1, 1, 1, 1) != 9 {
 		os.Exit(2)
 	}
 	go awaitEndOfInput()
@@ -57,6 +57,18 @@ func count11(n int) (a, b, c, d, e, f, g, h, i, j, k int) {
 //go:noinline
 func reverse11(a, b, c, d, e, f, g, h, i, j, k int) (int, int, int, int, int, int, int, int, int, int, int) {
 	return k, j, i, h, g, f, e, d, c, b, a
+}
+
+// wide needs more stack than a new goroutine has. To get it the arguments leave their registers, for the
+// place that its caller has to provide.
+//
+//go:noinline
+func wide(a, b, c, d, e, f, g, h, i int) int {
+	var room [1 << 14]int
+	for k := range room {
+		room[k] = a
+	}
+	return room[(b+c+d+e+f+g+h+i)&(1<<14-1)] + b + c + d + e + f + g + h + i
 }
 
 // pause stops n times as a program does that wants its debugger; without one that ends it.
