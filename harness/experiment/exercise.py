@@ -1,14 +1,18 @@
 """Many injections into one target, under a sequence of schedules."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from time import monotonic
 
 from harness.debugcall.injection import Timing
 from harness.debugcall.session import Session
 from harness.recording import AnyEvent, Callee, Schedule, Starved
 from harness.schedule import Delay, Steal, volley
 
+HELD_LIMIT = 0.5
+"""Seconds for which a goroutine is kept from its work: all calls from one stop take no longer."""
 SEEK_LIMIT = 10.0
 """Seconds until a target in which nobody comes by is given up."""
 
@@ -53,19 +57,26 @@ def exercise(
     after each stop. `nudge` is called when a stop is waited for. The target runs on between stops.
     """
     timings = {s: _TIMINGS[s](session) for s, _ in plan.steps if s in _TIMINGS}
-    todo = [schedule for schedule, number in plan.steps for _ in range(number)]
-    for first in range(0, len(todo), plan.per_stop):
+    todo = deque(schedule for schedule, number in plan.steps for _ in range(number))
+    while todo:
         caller = session.seek(sites, SEEK_LIMIT, nudge)
         if caller is None:
             session.recorder.add(Starved(t=session.clock(), seconds=SEEK_LIMIT * session.scale))
             return False
         seen, called = len(session.recorder.events), callee(caller.saved.sp)
-        for schedule, calls in groupby(todo[first : first + plan.per_stop]):
+        until = monotonic() + HELD_LIMIT * session.scale
+        left: list[Schedule] = []
+        here = [todo.popleft() for _ in range(min(plan.per_stop, len(todo)))]
+        for schedule, calls in groupby(here):
             if schedule is Schedule.NATURAL:
                 volley(session, caller, called, len(list(calls)))
-            else:
-                for _ in calls:
+                continue
+            for _ in calls:
+                if monotonic() < until:
                     session.inject(caller, called, timings[schedule])
+                else:
+                    left.append(schedule)
+        todo.extendleft(reversed(left))
         session.release(caller)
         progress(session.recorder.events[seen:])
     return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.invariants import INVARIANTS, Finding
-from harness.recording import Injection, Outcome, Recording, Schedule, Starved
+from harness.recording import Injection, Lost, Outcome, Recording, Schedule, Starved
 
 CONTESTED_SHARE = 0.9
 """Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
@@ -153,17 +153,18 @@ def _doubt(recording: Recording, counts: dict[Schedule, Counts], tried: int, con
     """Say why nothing can be told; empty if there is no doubt."""
     if not recording.complete:
         return _broken_off(counts)
+    if (end := recording.ended_apart) and recording.all(Lost):
+        how = f"signal {end.signal}" if end.signal else f"exit code {end.code}"
+        return f"the target ended in the middle of a call, by {how}"
     if starved := recording.all(Starved):
         return (
             f"after {len(recording.injections)} injections no thread came by a place where a call "
             f"is safe, for {starved[0].seconds:.0f} s: the program is idle"
         )
-    if not counts:
-        return "nothing could be injected"
     locked = sum(count.locked for count in counts.values())
     witness = f"the call goroutine was locked to its thread in {locked} calls"
     if not tried:
-        return f"no theft was tried; {witness}"
+        return f"no theft was tried; {witness}" if counts else "nothing could be injected"
     if contested < CONTESTED_SHARE * tried:
         return f"only {contested} of {tried} thefts came about; {witness}"
     return ""

@@ -17,7 +17,7 @@ def _check(recording: Recording) -> Iterator[Finding]:
                 events=(report,),
             )
     for exit_ in recording.all(Exited):
-        if exit_.signal is not None and not exit_.killed:
+        if exit_.signal is not None and not exit_.killed and exit_ is not recording.ended_apart:
             yield Finding(
                 INVARIANT.name, f"the target was ended by signal {exit_.signal}", events=(exit_,)
             )

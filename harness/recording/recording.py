@@ -1,6 +1,7 @@
 """A recording as a whole, and grouped by injection."""
 
 import enum
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from harness.recording.events import (
     AnyEvent,
     Entry,
     Event,
+    Exited,
     HandBack,
     Header,
     Hold,
@@ -27,6 +29,16 @@ DISPATCH, RETURN, PANIC, REFUSAL, RESTORE = 0, 1, 2, 8, 16
 
 
 _OF_A_CALL = (Entry, Preempt, Hold, HandBack, Release, Trap, Restored, Lost)
+
+_FATAL = 2
+_CRASHES = {
+    signal.SIGILL,
+    signal.SIGTRAP,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGSEGV,
+}
 
 E = TypeVar("E", bound=Event)
 
@@ -100,6 +112,18 @@ class Recording:
     def all(self, kind: type[E]) -> list[E]:
         """Return the events of this type."""
         return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def ended_apart(self) -> Exited | None:
+        """The target's end, if it came in a way that no fault of Go's runtime takes.
+
+        That is an exit of the program's own, or a signal from outside. Go's fatal errors exit with
+        code 2 (runtime/panic.go), its crashes raise one of `_CRASHES`.
+        """
+        for event in self.all(Exited):
+            if not (event.detached or event.killed or event.code == _FATAL):
+                return None if event.signal in _CRASHES else event
+        return None
 
     @cached_property
     def injections(self) -> Sequence[Injection]:

@@ -19,7 +19,7 @@ from harness.debugcall.slots import CALL_SLOT, HANDBACK_SLOT
 from harness.recording import Entry, HandBack, Hold, Preempt, Release, Schedule
 from harness.tracer import Thread
 
-HOLD_LIMIT = 0.3
+HOLD_LIMIT = 0.1
 """Seconds that a thread is held. Where anybody looks at the run queue, it takes milliseconds."""
 
 

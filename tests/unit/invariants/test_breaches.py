@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pytest
 
+from harness.experiment.verdict import Result, judge
 from harness.invariants import INVARIANTS, Finding
 from harness.recording import (
     AnyEvent,
@@ -168,8 +169,9 @@ def of_the_session(kind: type[Report | Exited], **fields: object) -> Recording:
         (of_the_session(Report, mismatches=3), "3 of 5000 rounds"),
         (of_the_session(Exited, code=None, signal=11), "ended by signal 11"),
         (of_the_session(Exited, code=2), "exit code 2"),
+        (of_the_session(Exited, code=None, signal=6), "ended by signal 6"),
     ],
-    ids=["wrong rounds", "a signal", "a fatal error"],
+    ids=["wrong rounds", "a segmentation fault", "a fatal error", "an abort"],
 )
 def test_a_target_that_came_to_harm_is_found(recording: Recording, text: str) -> None:
     found = breaches(recording)
@@ -191,6 +193,7 @@ FOREIGN = msgspec.structs.replace(
         of_the_session(Exited, code=None, signal=9, killed=True),
         of_the_session(Exited, code=None, killed=True),
         of_the_session(Exited, code=None, detached=True),
+        of_the_session(Exited, code=None, signal=15),
         Recording((FOREIGN, *of_the_session(Exited, code=2).events[1:])),
         Recording((recordings.HEADER, Exited(t=1, code=2))),
     ],
@@ -198,6 +201,7 @@ FOREIGN = msgspec.structs.replace(
         "the harness killed it",
         "the harness ended it",
         "it goes on",
+        "somebody ended it",
         "somebody else's program fails",
         "it failed before any call",
     ],
@@ -246,3 +250,25 @@ def test_only_the_last_call_of_a_broken_off_file_may_be_unfinished() -> None:
     assert set(breaches(Recording(lost, complete=False))) == {ORDER}
     out_of_order = (recordings.HEADER, NATURAL[0], *NATURAL[2:3])
     assert set(breaches(Recording(out_of_order, complete=False))) == {ORDER}
+
+
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        (Exited(t=5000, signal=15), set()),
+        (Exited(t=5000, signal=9), set()),
+        (Exited(t=5000, code=0), set()),
+        (Exited(t=5000, signal=11), {ORDER, RIGHT}),
+        (Exited(t=5000, code=2), {ORDER, RIGHT}),
+        (Exited(t=5000, killed=True), {ORDER}),
+    ],
+    ids=["SIGTERM", "SIGKILL", "its own exit", "a crash", "a fatal error", "given up"],
+)
+def test_a_call_that_the_target_did_not_survive(end: Exited, found: set[str]) -> None:
+    cut = (*until(NATURAL, 0), Lost(t=1100, call=1, why="the target ended during the call"))
+    sound = recordings.recording(recordings.refused(0)).events
+    events = [event for event in sound if not isinstance(event, Exited)]
+    recording = Recording((*events, *cut, end))
+    assert set(breaches(recording)) == found
+    if not found:
+        assert judge(recording).result is Result.INCONCLUSIVE
