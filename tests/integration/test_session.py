@@ -106,6 +106,7 @@ def test_what_does_not_fit_into_registers(build: Build, version: str | None) -> 
             Callee("main.sum12", (0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0), (-10,)),
             Callee("main.count11", (-3,), tuple(-3 * n for n in eleven)),
             Callee("main.reverse11", eleven, eleven[::-1]),
+            Callee("main.wide", tuple(range(1, 10)), (45,)),
         ):
             assert session.inject(caller, callee, Natural()).results == callee.results
             volley(session, caller, callee, 3)
@@ -167,6 +168,7 @@ class Within(Natural):
         inner = Caller(thread, registers, vector, registers.goroutine, None, "main.yield")
         self.results = self.session.inject(inner, self.inner, Natural()).results
         self.session.release(inner)
+        assert call.process.shielded, "the outer call goes on"
 
 
 @pytest.mark.parametrize("version", ["1.20.14", "1.21.3"])

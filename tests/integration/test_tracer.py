@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -180,6 +181,26 @@ def test_a_killed_target_is_reaped(build: Build) -> None:
         assert process.ending == "signal SIGKILL"
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_target_that_is_killed_at_a_busy_breakpoint(build: Build) -> None:
+    binary = build("caller")
+    address = entry(binary, "main.round")
+    for n in range(40):
+        with launched(binary) as process:
+            process.set_breakpoint_everywhere(0, address)
+            hits = 0
+            process.resume_all()
+            while (
+                stop := process.wait(time.monotonic() + GENEROUS)
+            ) and stop.kind is not Kind.EXIT:
+                hits += 1
+                if hits == 50:
+                    kill = (process.pid, signal.SIGKILL)
+                    threading.Timer(n * 0.0001, os.kill, kill).start()
+                process.resume(stop.thread)
+            assert process.ending == "signal SIGKILL"
+    until(lambda: threading.active_count() == 1, "the timers have ended")
 
 
 def test_a_program_that_executes_another_is_seen() -> None:
