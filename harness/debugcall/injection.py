@@ -102,7 +102,7 @@ class Injection:
         try:
             begin()
             self._until_settled()
-        except Exception:
+        except BaseException:
             if not self._abandoned:
                 if self.process.dies():
                     raise self._lost("the target ended during the call") from None
@@ -245,6 +245,8 @@ class Injection:
             )
         )
         self._restored = True
+        if thread is self.injecting:  # it is back: a call that was refused never gets further
+            self.timing.end(self)
 
     def _goroutine(self, g: int) -> Goroutine | None:
         try:

@@ -153,9 +153,8 @@ def _doubt(recording: Recording, counts: dict[Schedule, Counts], tried: int, con
     """Say why nothing can be told; empty if there is no doubt."""
     if not recording.complete:
         return _broken_off(counts)
-    if (end := recording.ended_apart) and recording.all(Lost):
-        how = f"signal {end.signal}" if end.signal else f"exit code {end.code}"
-        return f"the target ended in the middle of a call, by {how}"
+    if lost := recording.all(Lost):
+        return f"injection {lost[0].call} was lost: {lost[0].why}"
     if starved := recording.all(Starved):
         return (
             f"after {len(recording.injections)} injections no thread came by a place where a call "

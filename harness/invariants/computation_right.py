@@ -1,10 +1,21 @@
 """The program computes what it would have computed without the calls, and the calls do too."""
 
+import signal
 from collections.abc import Iterator
 
 from harness.invariants.finding import Finding, Invariant
 from harness.recording import Exited, Recording, Report
 from harness.recording.recording import PANIC, RETURN
+
+_CRASHES = {
+    signal.SIGILL,
+    signal.SIGTRAP,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGSEGV,
+}
+"""What a fault in the runtime may raise. Any other signal comes from outside."""
 
 
 def _check(recording: Recording) -> Iterator[Finding]:
@@ -17,7 +28,7 @@ def _check(recording: Recording) -> Iterator[Finding]:
                 events=(report,),
             )
     for exit_ in recording.all(Exited):
-        if exit_.signal is not None and not exit_.killed and exit_ is not recording.ended_apart:
+        if exit_.signal in _CRASHES and not exit_.killed:
             yield Finding(
                 INVARIANT.name, f"the target was ended by signal {exit_.signal}", events=(exit_,)
             )

@@ -13,11 +13,9 @@ _OF_THE_CALL = (DISPATCH, RETURN, PANIC)
 def _check(recording: Recording) -> Iterator[Finding]:
     calls = recording.injections
     for injection in calls:
-        # Where the file breaks off, or somebody ended the target, the last call says nothing.
+        # Where a call was lost, or the file breaks off, nobody knows how it went on.
         lost = injection.first(Lost) is not None
-        cut = injection is calls[-1] and (
-            recording.ended_apart is not None if lost else not recording.complete
-        )
+        cut = lost or (not recording.complete and injection is calls[-1])
         traps = injection.all(Trap)
         if text := _breach(injection, traps, cut=cut):
             yield Finding(

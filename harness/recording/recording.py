@@ -1,7 +1,6 @@
 """A recording as a whole, and grouped by injection."""
 
 import enum
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,6 @@ from harness.recording.events import (
     AnyEvent,
     Entry,
     Event,
-    Exited,
     HandBack,
     Header,
     Hold,
@@ -29,16 +27,6 @@ DISPATCH, RETURN, PANIC, REFUSAL, RESTORE = 0, 1, 2, 8, 16
 
 
 _OF_A_CALL = (Entry, Preempt, Hold, HandBack, Release, Trap, Restored, Lost)
-
-_FATAL = 2
-_CRASHES = {
-    signal.SIGILL,
-    signal.SIGTRAP,
-    signal.SIGABRT,
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGSEGV,
-}
 
 E = TypeVar("E", bound=Event)
 
@@ -86,7 +74,10 @@ class Injection:
         dispatch = self.trap(DISPATCH)
         if dispatch and dispatch.tid != self.inject.tid:
             return Outcome.MIGRATED
-        return Outcome.REFUSED if self.first(HandBack) else Outcome.UNCONTESTED
+        # A callee that yields is handed back too, after its dispatch.
+        before = self.events[: self.events.index(dispatch)] if dispatch else self.events
+        refused = any(isinstance(event, HandBack) for event in before)
+        return Outcome.REFUSED if refused else Outcome.UNCONTESTED
 
     @property
     def locked(self) -> bool | None:
@@ -112,18 +103,6 @@ class Recording:
     def all(self, kind: type[E]) -> list[E]:
         """Return the events of this type."""
         return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def ended_apart(self) -> Exited | None:
-        """The target's end, if it came in a way that no fault of Go's runtime takes.
-
-        That is an exit of the program's own, or a signal from outside. Go's fatal errors exit with
-        code 2 (runtime/panic.go), its crashes raise one of `_CRASHES`.
-        """
-        for event in self.all(Exited):
-            if not (event.detached or event.killed or event.code == _FATAL):
-                return None if event.signal in _CRASHES else event
-        return None
 
     @cached_property
     def injections(self) -> Sequence[Injection]:

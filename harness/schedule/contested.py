@@ -66,6 +66,8 @@ class Contested:
         if pc == self._hand_back:
             self._handed_back(call, thread)
         elif thread is not call.injecting:
+            # It was an earlier call's, which ended on another thread.
+            call.process.set_breakpoint(thread, CALL_SLOT, None)
             call.process.resume(thread)
         elif pc == self._entry and self._phase is Phase.ENTERING:
             self._entered(call)
@@ -90,6 +92,7 @@ class Contested:
 
     def end(self, call: Injection) -> None:
         """Take the injecting thread's breakpoint out, if it stands; `reached` does, if it runs."""
+        self._phase, self.limit = Phase.FREE, NEVER
         if call.injecting.stopped:
             call.process.set_breakpoint(call.injecting, CALL_SLOT, None)
 

@@ -105,9 +105,13 @@ class Process(ThreadGroup):
         """Disarm every breakpoint and let the process run on, as if it had never been traced."""
         if self.exit_status is not None or not self.threads:
             return
-        self.stop_all()
         with ExitStack() as steps:  # each is taken, whatever becomes of the others
             steps.callback(self.threads.clear)
+            steps.callback(self._let_all_go)
+            self.stop_all()
+
+    def _let_all_go(self) -> None:
+        with ExitStack() as steps:
             for thread in self.threads.values():
                 steps.callback(self._let_go, thread)
 

@@ -84,6 +84,8 @@ class ThreadGroup:
         False: something else stopped that concerns the caller, or `limit` has come. `wait` returns
         what it is.
         """
+        if self._queue:
+            return False
         expected = (thread.tid, _TRAPPED)
         while True:
             event = self._waiter.next(limit)
@@ -143,6 +145,7 @@ class ThreadGroup:
 
     def resume_all(self, *, but: Collection[Thread] = ()) -> None:
         """Let every thread go on, except `but` and those with a stop that `wait` will return."""
+        self._queue = deque(stop for stop in self._queue if self._still_true(stop))
         kept = {stop.thread for stop in self._queue}.union(but)
         for thread in list(self.threads.values()):
             if thread not in kept:
