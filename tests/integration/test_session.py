@@ -246,6 +246,24 @@ def test_a_refusal_says_why_and_leaves_no_trace(
         assert report_of(target).mismatches == 0
 
 
+@pytest.mark.parametrize("timing", [lambda _: Natural(), Delay, Steal], ids=list(Schedule))
+def test_a_refused_call_settles_under_every_schedule(
+    build: Build, timing: Callable[[Session], Timing]
+) -> None:
+    with ready(build("caller")) as target:
+        session = target.session
+        chosen = timing(session)
+        caller = stop_at(session, session.site("main.round"))
+        for _ in range(3):
+            refused = session.inject(caller, TOO_LARGE, chosen)
+            assert statuses(target, refused.number) == [8, 16]
+            assert chosen.settled
+            assert session.inject(caller, ADD, chosen).results == ADD.results
+        volley(session, caller, TOO_LARGE, 3)
+        session.release(caller)
+        assert report_of(target).mismatches == 0
+
+
 def test_a_function_that_is_not_there_harms_nobody(build: Build) -> None:
     missing = Callee("main.subtract", (2, 3))
     with Running(build("caller")) as target:
