@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
 from time import monotonic
@@ -23,7 +23,7 @@ from harness.debugcall.caller import Caller
 from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.program import Program
 from harness.debugcall.seeking import seek
-from harness.errors import TargetError
+from harness.errors import InputError, TargetError
 from harness.gobinary import GoBinary, open_binary
 from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
@@ -37,7 +37,13 @@ _LOOK = 0.01
 
 def time_scale() -> float:
     """Return the factor on all time limits: DEBUGCALL_TIME_SCALE, for slow machines."""
-    return float(os.environ.get("DEBUGCALL_TIME_SCALE", "1"))
+    text = os.environ.get("DEBUGCALL_TIME_SCALE", "1")
+    with suppress(ValueError):
+        if 0 < (scale := float(text)) < math.inf:
+            return scale
+    raise InputError(
+        f"DEBUGCALL_TIME_SCALE is {text!r}, no number above 0", mend="unset DEBUGCALL_TIME_SCALE"
+    )
 
 
 class Session:

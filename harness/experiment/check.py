@@ -10,6 +10,7 @@ from harness.experiment.gotarget import GoTarget
 from harness.experiment.verdict import Check, Result, Verdict, judge
 from harness.recording import AnyEvent, Callee, Recorder, Schedule
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
+from harness.toolchain.environment import neutral
 
 CALLEE = Callee("main.add", (2, 3), (5,))
 SITE = "main.round"
@@ -61,7 +62,9 @@ def _verdict(
     what = f"{'control' if control else 'target'} built with {version}"
     with Recorder(record) as recorder:
         try:
-            with GoTarget(binary, recorder, toolchain=version, control=control) as target:
+            with GoTarget(
+                binary, recorder, env=neutral(), toolchain=version, control=control
+            ) as target:
                 _run(target, plan, lambda events: progress(what, events))
         except TargetError:
             # A target that a broken runtime brought down is a finding, not a failure to check.
