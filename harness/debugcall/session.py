@@ -147,15 +147,18 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        self.close()
+        # A target that ended by itself is no reason to distrust what was seen before.
+        self.close(early=kind is not None and not issubclass(kind, TargetError))
 
-    def close(self) -> None:
-        """Let an attached target go on, end a launched one."""
+    def close(self, *, early: bool = False) -> None:
+        """Let an attached target go on, end a launched one. `early`: not all was done."""
         process = self.process
         ended = process.exit_status
         process.close()
         self.recorder.add(
-            Exited(t=self.clock(), detached=not process.launched, killed=process.launched)
+            Exited(
+                t=self.clock(), detached=not process.launched, killed=process.launched, early=early
+            )
             if ended is None
             else _exited(self.clock(), ended)
         )

@@ -93,7 +93,7 @@ class GoTarget:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        self.session.close()
+        self.session.__exit__(kind, _, __)
         os.close(self._stdout)
         if self._stdin >= 0:
             os.close(self._stdin)

@@ -1,12 +1,12 @@
 """From a recording to a verdict."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from harness.invariants import INVARIANTS, Finding
-from harness.recording import Injection, Lost, Outcome, Recording, Schedule, Starved
+from harness.recording import Exited, Injection, Lost, Outcome, Recording, Schedule, Starved
 
 CONTESTED_SHARE = 0.9
 """Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
@@ -140,7 +140,7 @@ def _decide(
         worst = breaches[0]
         reason = f"{worst.promise}: not so in {worst.count} cases"
         return Result.FAIL, reason if recording.complete else f"{reason}; {_broken_off(counts)}"
-    if doubt := _doubt(recording, counts, tried, contested):
+    if doubt := next(_doubts(recording, counts, tried, contested), ""):
         return Result.INCONCLUSIVE, doubt
     share = "all" if refused == contested else refused
     return (
@@ -149,24 +149,29 @@ def _decide(
     )
 
 
-def _doubt(recording: Recording, counts: dict[Schedule, Counts], tried: int, contested: int) -> str:
-    """Say why nothing can be told; empty if there is no doubt."""
+def _doubts(
+    recording: Recording, counts: dict[Schedule, Counts], tried: int, contested: int
+) -> Iterator[str]:
+    """Yield the reasons why nothing can be told, the plainest first."""
     if not recording.complete:
-        return _broken_off(counts)
+        yield _broken_off(counts)
+    if any(end.early for end in recording.all(Exited)):
+        yield f"the session was broken off after {len(recording.injections)} injections"
     if lost := recording.all(Lost):
-        return f"injection {lost[0].call} was lost: {lost[0].why}"
+        yield f"injection {lost[0].call} was lost: {lost[0].why}"
     if starved := recording.all(Starved):
-        return (
+        yield (
             f"after {len(recording.injections)} injections no thread came by a place where a call "
             f"is safe, for {starved[0].seconds:.0f} s: the program is idle"
         )
+    if not counts:
+        yield "nothing could be injected"
     locked = sum(count.locked for count in counts.values())
     witness = f"the call goroutine was locked to its thread in {locked} calls"
     if not tried:
-        return f"no theft was tried; {witness}" if counts else "nothing could be injected"
+        yield f"no theft was tried; {witness}"
     if contested < CONTESTED_SHARE * tried:
-        return f"only {contested} of {tried} thefts came about; {witness}"
-    return ""
+        yield f"only {contested} of {tried} thefts came about; {witness}"
 
 
 def _broken_off(counts: dict[Schedule, Counts]) -> str:

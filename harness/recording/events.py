@@ -201,13 +201,17 @@ class Report(Event, frozen=True):
 
 
 class Exited(Event, frozen=True):
-    """The target ended, with an exit code or by a signal; or the harness let it go, or ended it."""
+    """The target ended, with an exit code or by a signal; or the harness let it go, or ended it.
+
+    `early`: the harness did so before it had done what it was asked for.
+    """
 
     t: int
     code: int | None = None
     signal: int | None = None
     detached: bool = False
     killed: bool = False
+    early: bool = False
 
 
 AnyEvent = (

@@ -113,6 +113,16 @@ def test_without_an_injection_nothing_can_be_told() -> None:
     assert judge(Recording((recordings.HEADER,))).result is Result.INCONCLUSIVE
 
 
+def test_a_session_that_was_broken_off_proves_nothing_but_a_violation_stands() -> None:
+    end = Exited(t=10**6, killed=True, early=True)
+    sound = recordings.recording(*(recordings.refused(call) for call in range(5)))
+    verdict = judge(Recording((*sound.events, end)))
+    assert verdict.result is Result.INCONCLUSIVE
+    assert verdict.reason == "the session was broken off after 5 injections"
+    broken = recordings.recording(recordings.migrated())
+    assert judge(Recording((*broken.events, end))).result is Result.FAIL
+
+
 def test_a_program_that_went_idle_proves_nothing_but_a_violation_stands() -> None:
     idle = Starved(t=10**6, seconds=10.0)
     sound = recordings.recording(*(recordings.refused(call) for call in range(5)))
