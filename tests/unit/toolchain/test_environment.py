@@ -12,7 +12,7 @@ USERS = {
     "GODEBUG": "gctrace=1",
     "GOAMD64": "v3",
     "GO111MODULE": "off",
-    "GOWORK": "/work/go.work",
+    "GOWORK": "/home/somebody/go.work",
     "CGO_CFLAGS": "-O0",
     "GOMAXPROCS": "1",
 }
