@@ -15,10 +15,10 @@ import msgspec
 
 from harness.arch import Arch, arch_for
 from harness.arch.binding import PtraceError
+from harness.cache import cache_folder, writing
 from harness.debugcall.session import time_scale
 from harness.errors import HarnessError, TracePermissionError, Unsupported
 from harness.toolchain import find_toolchain
-from harness.toolchain.cache import cache_folder, writing
 from harness.toolchain.environment import neutral
 from harness.tracer import Kind, Process
 from harness.tracer.permission import yama_scope

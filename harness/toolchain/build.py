@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from harness.cache import cache_folder, no_room, writing
 from harness.errors import BuildError, HarnessError
-from harness.toolchain.cache import cache_folder, no_room, writing
 from harness.toolchain.environment import for_build
 from harness.toolchain.installation import Toolchain, require_debug_calls
 from harness.toolchain.sources import content_of, package_folder

@@ -16,8 +16,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.cache import cache_folder, writing
 from harness.errors import InputError, Unsupported
-from harness.toolchain.cache import cache_folder, writing
 from harness.toolchain.installation import Toolchain
 
 _FUNCTION = "debugCallWrap"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.toolchain.cache import cache_folder
+from harness.cache import cache_folder
 
 # What the Go command and runtime read for themselves (`go help environment`), not GOENV_ROOT.
 _GO_SETTING = re.compile(r"GO[A-Z0-9]+|GO_EXTLINK_ENABLED|GCCGO\w*|CGO_\w+")

@@ -9,8 +9,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from harness.cache import cache_folder
 from harness.errors import HarnessError, InputError
-from harness.toolchain.cache import cache_folder
 from harness.toolchain.environment import neutral
 from harness.toolchain.installation import Toolchain, inspect
 

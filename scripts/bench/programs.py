@@ -4,9 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
+from harness.cache import cache_folder
 from harness.gobinary import open_binary
 from harness.toolchain import Toolchain, build_target
-from harness.toolchain.cache import cache_folder
 
 HERE = Path(__file__).resolve().parent
 UNOPTIMISED = ("-gcflags=all=-N -l",)  # as Delve's documentation asks for
