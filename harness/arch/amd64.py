@@ -80,6 +80,7 @@ class Amd64:
     name = "amd64"
     trap_pc = 1
     trap_resume = 0
+    no_operation = b"\x90"
     breakpoint_slots = 4
     integer_registers: Sequence[str] = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
 

@@ -86,6 +86,8 @@ class Arch(Protocol):
     """Bytes from a trap instruction to the PC that the kernel reports for it."""
     trap_resume: int
     """Bytes to add to the reported PC to go on behind the trap."""
+    no_operation: bytes
+    """An instruction of a trap's size that does nothing."""
     breakpoint_slots: int
     """Hardware execution breakpoints that each thread may have."""
     integer_registers: Sequence[str]

@@ -17,7 +17,13 @@ from harness.tracer import Kind, Stop, Thread
 
 NEVER = math.inf
 CALL_LIMIT = 10.0
-"""Seconds until a call that does not end is given up."""
+"""Seconds until a call that does not end is given up. They do not pass while the target is stopped
+by SIGSTOP or the like."""
+_SLICES = 20
+_AFTERWARDS = (
+    "a program that was attached to goes on; restart it when you can: no debugger can call "
+    "functions in it any more"
+)
 
 
 class Timing(Protocol):
@@ -88,7 +94,8 @@ class Injection:
 
         Raises `TargetError` if the target ends meanwhile and `HarnessError` if the call does not.
         Signals that ask the harness to end wait until then. Should anything else go wrong, the call
-        is ended all the same.
+        is ended all the same. One that cannot be ended is left to end without a debugger, by
+        `Program.silence_traps`.
         """
         self._drive(self._inject)
 
@@ -105,22 +112,32 @@ class Injection:
         except BaseException:
             if not self._abandoned:
                 if self.process.dies():
-                    raise self._lost("the target ended during the call") from None
+                    raise self._lost("the target ended") from None
                 self._bring_home()
+            if self._begun and not self._restored and not self.process.over:
+                with suppress(OSError):  # it is being killed
+                    self.program.silence_traps()
             raise
         finally:
             self.process.shielded = shielded
 
     def _until_settled(self) -> None:
-        limit = monotonic() + CALL_LIMIT * self.scale
+        left, slice_ = _SLICES, CALL_LIMIT * self.scale / _SLICES
+        limit = monotonic() + slice_
         while not (self._restored and self.timing.settled):
             stop = self.process.wait(min(limit, self.timing.limit))
             if stop is not None:
                 self._stopped(stop)
-            elif monotonic() >= limit:
-                raise self._lost(f"not ended after {CALL_LIMIT * self.scale:.0f} s")
-            else:
+            elif monotonic() < limit:
                 self.timing.expired(self)
+            elif not self.process.suspended:
+                left, limit = left - 1, monotonic() + slice_
+                if not left:
+                    raise self._lost(f"it did not end in {CALL_LIMIT * self.scale:.0f} s")
+            elif self.process.asked_to_end:
+                raise self._lost("the target was stopped by a signal")
+            else:
+                limit = monotonic() + slice_
         self.timing.end(self)
 
     def _bring_home(self) -> None:
@@ -186,9 +203,9 @@ class Injection:
                 stop.thread.signal = 0
             self.process.resume(stop.thread)
         elif stop.kind is Kind.EXIT:
-            raise self._lost("the target ended during the call")
+            raise self._lost("the target ended")
         else:
-            raise self._lost("the target replaced itself by another program during the call")
+            raise self._lost("the target executed another program")
 
     def _trapped(self, thread: Thread) -> None:
         registers = thread.registers
@@ -266,6 +283,5 @@ class Injection:
     def _lost(self, why: str) -> HarnessError:
         self._abandoned = True
         self.record(Lost(t=self.clock(), call=self.number, why=why))
-        if self.process.exit_status is not None:
-            return TargetError(f"{why} of {self.callee.name}")
-        return HarnessError(f"the call of {self.callee.name} was lost: {why}")
+        what = f"during the call of {self.callee.name} {why}"
+        return TargetError(what) if self.process.over else HarnessError(what, mend=_AFTERWARDS)

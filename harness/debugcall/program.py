@@ -8,6 +8,7 @@ import msgspec
 
 from harness.arch import Arch
 from harness.debugcall.frames import IntFrame
+from harness.errors import TargetError
 from harness.gobinary import (
     Function,
     GoBinary,
@@ -55,6 +56,7 @@ class Program:
         maps = Path(f"/proc/{process.pid}/maps").read_text(errors="surrogateescape")
         self.bias = load_bias(binary, maps)
         self.layout = static_layout(binary)
+        self.silenced = False
         self._calibrated = False
         self._addresses: dict[str, int] = {}
         self._frames: dict[tuple[int, int], IntFrame] = {}
@@ -112,9 +114,30 @@ class Program:
 
     @cached_property
     def traps(self) -> dict[int, str]:
-        """The PCs that the kernel reports at the protocol's traps, and the function of each."""
+        """The PCs that the kernel reports at the protocol's traps, and the function of each.
+
+        Raises `TargetError` if `silence_traps` was needed in an earlier session.
+        """
+        nothing, sites = self.arch.no_operation, trap_sites(self.binary)
+        if any(self.process.memory.read(s + self.bias, len(nothing)) == nothing for s in sites):
+            raise TargetError(
+                "debug calls were switched off in this process: a session with it had to be broken "
+                "off in the middle of a call",
+                mend=f"restart the program, process {self.process.pid}",
+            )
         shift = self.bias + self.arch.trap_pc
-        return {site + shift: name for site, name in trap_sites(self.binary).items()}
+        return {site + shift: name for site, name in sites.items()}
+
+    def silence_traps(self) -> None:
+        """Overwrite the protocol's traps, so that a call in flight ends without a debugger.
+
+        The last resort for a target that must be let go in the middle of a call: its next trap
+        would kill it. What the runtime does not restore (flags, vector registers) is lost, and no
+        debugger can call functions in it any more.
+        """
+        self.silenced = True
+        for pc in self.traps:
+            self.process.memory.write(pc - self.arch.trap_pc, self.arch.no_operation)
 
     def goroutine(self, address: int) -> Goroutine:
         """Read a runtime.g; OSError where none can be."""

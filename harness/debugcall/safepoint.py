@@ -74,7 +74,7 @@ def _state_reasons(program: Program, thread: Thread) -> Iterator[str]:
     if goroutine.status != _G_RUNNING:
         yield "the goroutine is not running"
     m = goroutine.m
-    if memory.word(m + layout.m.procid) != thread.tid:
+    if memory.word(m + layout.m.procid) != thread.inner_tid:
         yield "the goroutine is not this thread's"
     if memory.word(m + layout.m.curg) != goroutine.address:
         yield "the thread runs another goroutine"

@@ -20,7 +20,7 @@ def seek(
 ) -> Caller | None:
     """Let the target run until a thread can take a call; keep that one stopped, no other.
 
-    A thread can at one of `sites`, run-time addresses, three at most. After a tenth of the time
+    A thread can at one of `sites`, run-time addresses, three at most. After a hundredth of the time
     threads are also looked at wherever they are: a program that only computes comes by no site.
     `nudge` is called once the target runs. None: no thread could in the time given.
     """
@@ -42,7 +42,7 @@ def _seek(
     program.process.resume_all()
     if nudge:
         nudge()
-    caller = _await_site(program, begin + seconds / 10)
+    caller = _await_site(program, begin + seconds / 100)
     while caller is None and monotonic() < begin + seconds:
         caller = _await_site(program, monotonic() + _LOOK) or _sample(program)
     _watch(program, ())
@@ -62,7 +62,7 @@ def _await_site(program: Program, until: float) -> Caller | None:
         if stop.kind is Kind.EXIT:
             raise _ended(program)
         if stop.kind is Kind.EXEC:
-            raise TargetError("the target replaced itself by another program")
+            raise _ended(program)
         if stop.kind is Kind.BREAKPOINT and not why_unsafe(program, stop.thread):
             return _caller(program, stop.thread)
         program.process.resume(stop.thread)
@@ -88,7 +88,7 @@ def _sample(program: Program) -> Caller | None:
 
 def _caller(program: Program, thread: Thread) -> Caller:
     registers = thread.registers.copy()
-    program.calibrate(thread.tid, registers.goroutine)
+    program.calibrate(thread.inner_tid, registers.goroutine)
     goroutine = program.goroutine(registers.goroutine)
     return Caller(
         thread,

@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from time import monotonic
@@ -23,7 +23,7 @@ from harness.debugcall.caller import Caller
 from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.program import Program
 from harness.debugcall.seeking import seek
-from harness.errors import InputError, TargetError
+from harness.errors import TargetError
 from harness.gobinary import GoBinary, open_binary
 from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
@@ -33,17 +33,6 @@ from harness.tracer.permission import explain
 
 _LOOK = 0.01
 """Seconds between two looks at a condition that no event announces."""
-
-
-def time_scale() -> float:
-    """Return the factor on all time limits: DEBUGCALL_TIME_SCALE, for slow machines."""
-    text = os.environ.get("DEBUGCALL_TIME_SCALE", "1")
-    with suppress(ValueError):
-        if 0 < (scale := float(text)) < math.inf:
-            return scale
-    raise InputError(
-        f"DEBUGCALL_TIME_SCALE is {text!r}, no number above 0", mend="unset DEBUGCALL_TIME_SCALE"
-    )
 
 
 class Session:
@@ -64,7 +53,8 @@ class Session:
     ) -> None:
         self.process = process
         self.recorder = recorder
-        self.scale = time_scale()
+        self.scale = process.scale
+        self._closed = False
         self._calls = 0
         self._begin = time.monotonic_ns()
         self.program = Program(binary, process)
@@ -152,17 +142,21 @@ class Session:
 
     def close(self, *, early: bool = False) -> None:
         """Let an attached target go on, end a launched one. `early`: not all was done."""
+        if self._closed:
+            return
+        self._closed = True
         process = self.process
-        ended = process.exit_status
-        process.close()
-        self.recorder.add(
-            Exited(
-                t=self.clock(), detached=not process.launched, killed=process.launched, early=early
+        killed = process.launched and process.exit_status is None
+        try:
+            process.close()
+        finally:
+            detached = process.exit_status is None
+            self.recorder.add(
+                Exited(t=self.clock(), detached=detached, killed=killed, early=early)
+                if killed or detached
+                else _exited(self.clock(), process.exit_status)
             )
-            if ended is None
-            else _exited(self.clock(), ended)
-        )
-        self.recorder.flush()
+            self.recorder.flush()
 
     def clock(self) -> int:
         """Return microseconds since the session began."""
@@ -220,6 +214,8 @@ class Session:
 
     def injection(self, number: int, caller: Caller, callee: Callee, timing: Timing) -> Injection:
         """Return the call of this number, still to be run."""
+        if self.program.silenced:
+            raise TargetError("a call was lost, so no more can be made in this target")
         return Injection(
             self.program, caller, callee, timing, self.recorder, number, self.clock, self.scale
         )
@@ -234,6 +230,7 @@ def _readable(arguments: Iterable[str | Path]) -> tuple[str, ...]:
     return tuple(os.fsencode(argument).decode(errors="replace") for argument in arguments)
 
 
-def _exited(t: int, status: int) -> Exited:
+def _exited(t: int, status: int | None) -> Exited:
+    assert status is not None
     code = os.waitstatus_to_exitcode(status)
     return Exited(t=t, code=code) if code >= 0 else Exited(t=t, signal=-code)

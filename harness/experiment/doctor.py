@@ -16,7 +16,6 @@ import msgspec
 from harness.arch import Arch, arch_for
 from harness.arch.binding import PtraceError
 from harness.cache import cache_folder, writing
-from harness.debugcall.session import time_scale
 from harness.errors import HarnessError, TracePermissionError, Unsupported
 from harness.toolchain import find_toolchain
 from harness.toolchain.environment import neutral
@@ -104,7 +103,7 @@ def _stop_at(process: Process, address: int | None, release: int) -> None:
         raise _no_breakpoints(str(error)) from None
     process.resume_all()
     os.write(release, b"x")
-    stop = process.wait(monotonic() + PROBE_LIMIT * time_scale())
+    stop = process.wait(monotonic() + PROBE_LIMIT * process.scale)
     if stop is None or stop.kind is not Kind.BREAKPOINT:
         raise _no_breakpoints("one was set, and a thread ran over it")
 

@@ -61,7 +61,13 @@ def exercise(
     while todo:
         caller = session.seek(sites, SEEK_LIMIT, nudge)
         if caller is None:
-            session.recorder.add(Starved(t=session.clock(), seconds=SEEK_LIMIT * session.scale))
+            session.recorder.add(
+                Starved(
+                    t=session.clock(),
+                    seconds=SEEK_LIMIT * session.scale,
+                    suspended=session.process.suspended,
+                )
+            )
             return False
         seen, called = len(session.recorder.events), callee(caller.saved.sp)
         until = monotonic() + HELD_LIMIT * session.scale

@@ -73,6 +73,8 @@ class GoTarget:
         try:
             report = json.loads(last)
         except ValueError:
+            if session.process.exit_status == 0:
+                raise TargetError("the target ended without a report on its computation") from None
             return  # it died: the exit says so
         session.recorder.add(Report(t=session.clock(), **report))
 

@@ -160,9 +160,10 @@ def _doubts(
     if lost := recording.all(Lost):
         yield f"injection {lost[0].call} was lost: {lost[0].why}"
     if starved := recording.all(Starved):
+        state = "is stopped by a signal (kill -CONT)" if starved[0].suspended else "is idle"
         yield (
             f"after {len(recording.injections)} injections no thread came by a place where a call "
-            f"is safe, for {starved[0].seconds:.0f} s: the program is idle"
+            f"is safe, for {starved[0].seconds:.0f} s: the program {state}"
         )
     if not counts:
         yield "nothing could be injected"

@@ -5,12 +5,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from harness.errors import InputError
+
 _LISTEN = "0A"
 """TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)."""
 
 
 def knock(pid: int) -> None:
-    """Connect to each TCP port that a process listens on, on loopback, and close."""
+    """Connect to each TCP port that a process listens on, on loopback, and close.
+
+    Raises `InputError` if its loopback is not ours.
+    """
+    if not Path(f"/proc/{pid}/ns/net").samefile("/proc/self/ns/net"):
+        raise InputError(
+            f"process {pid} has a network of its own, so --wake cannot connect to it",
+            mend=f"leave --wake out and send it a request: nsenter --target {pid} --net ...",
+        )
     for family, port in _ports(pid):
         with suppress(OSError), socket.socket(family) as caller:
             caller.settimeout(0)

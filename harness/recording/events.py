@@ -186,10 +186,14 @@ class Lost(Event, frozen=True):
 
 
 class Starved(Event, frozen=True):
-    """No thread came by a place where a call is safe, for `seconds`; the session gave up."""
+    """No thread came by a place where a call is safe, for `seconds`; the session gave up.
+
+    `suspended`: the target was stopped by SIGSTOP or the like.
+    """
 
     t: int
     seconds: float
+    suspended: bool = False
 
 
 class Report(Event, frozen=True):

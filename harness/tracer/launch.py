@@ -5,8 +5,6 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.tracer.waiting import BLOCKED
-
 
 def start_suspended(
     argv: Sequence[str | Path],
@@ -38,7 +36,6 @@ def start_suspended(
         if os.read(gate, 1):
             for handled in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
                 signal.signal(handled, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
             arguments = [os.fspath(argument) for argument in argv]
             os.execve(argv[0], arguments, os.environ if env is None else dict(env))  # noqa: S606 - no shell
     finally:

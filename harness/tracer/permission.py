@@ -4,26 +4,27 @@ import os
 from pathlib import Path
 
 from harness.errors import TargetError, TracePermissionError
+from harness.tracer.procfs import status
 
 _CAP_SYS_PTRACE = 1 << 19
 
 
 def explain(pid: int) -> TracePermissionError | TargetError:
     """Return the error that says which rule forbids tracing `pid`, and what mends it."""
-    try:
-        status = _status(Path(f"/proc/{pid}/status"))
-    except OSError:
+    target, own = status(pid), status("self")
+    if not target:
         return TargetError(f"process {pid} ended before it could be attached to")
-    own = _status(Path("/proc/self/status"))
-    if tracer := int(status["TracerPid"]):
+    if tracer := int(target["TracerPid"]):
+        name = status(tracer).get("Name", "ended meanwhile")
         return TracePermissionError(
-            f"process {pid} is already traced, by process {tracer} ({_name(tracer)})",
+            f"process {pid} is already traced, by process {tracer} ({name})",
             mend=f"end that debugger first: kill {tracer}",
         )
     capable = bool(int(own["CapEff"], 16) & _CAP_SYS_PTRACE)
-    if status["Uid"].split()[0] != str(os.geteuid()) and not capable:
+    user = target["Uid"].split()[0]
+    if user != str(os.geteuid()) and not capable:
         return TracePermissionError(
-            f"process {pid} belongs to user {status['Uid'].split()[0]}, you are {os.geteuid()}",
+            f"process {pid} belongs to user {user}, you are {os.geteuid()}",
             mend="run the command as that user, or as root: sudo debugcall ...",
         )
     if (scope := yama_scope()) and not capable:
@@ -50,15 +51,3 @@ def yama_scope() -> int:
         return int(Path("/proc/sys/kernel/yama/ptrace_scope").read_text())
     except OSError:
         return 0
-
-
-def _status(path: Path) -> dict[str, str]:
-    lines = (line.partition(":") for line in path.read_text(errors="replace").splitlines())
-    return {key: value.strip() for key, _, value in lines}
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
-    except OSError:
-        return "ended meanwhile"

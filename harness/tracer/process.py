@@ -16,6 +16,7 @@ from harness.arch import Arch
 from harness.errors import HarnessError, TargetError
 from harness.tracer import permission, requests
 from harness.tracer.launch import start_suspended
+from harness.tracer.procfs import is_zombie, status
 from harness.tracer.stops import Kind, Thread
 from harness.tracer.threadgroup import STOP_LIMIT, ThreadGroup
 
@@ -55,17 +56,23 @@ class Process(ThreadGroup):
             failed.callback(process.close)
             process._seize(pid)
             os.write(release, b"x")
-            stop = process.wait(monotonic() + STOP_LIMIT)
+            stop = process.wait(monotonic() + STOP_LIMIT * process.scale)
             if stop is None or stop.kind is not Kind.EXEC:
                 raise TargetError(
                     f"{argv[0]} could not be started", mend=f"try it by hand: {argv[0]}"
                 )
+            process.replaced = False  # that was its beginning
             failed.pop_all()
         return process
 
     @classmethod
     def attach(cls, pid: int, arch: Arch) -> Self:
         """Attach to all threads of a running process and stop them."""
+        leader = status(pid).get("Tgid", str(pid))
+        if leader != str(pid):
+            raise TargetError(
+                f"{pid} is a thread of process {leader}", mend=f"debugcall attach {leader}"
+            )
         process = cls(pid, arch, launched=False)
         with ExitStack() as failed:
             failed.callback(process.close)
@@ -90,8 +97,8 @@ class Process(ThreadGroup):
             else:
                 self.detach()
         finally:
-            if "memory" in self.__dict__:
-                self.memory.close()
+            if memory := self.__dict__.pop("memory", None):
+                memory.close()
             self._waiter.close()
 
     def kill(self) -> None:
@@ -119,7 +126,7 @@ class Process(ThreadGroup):
         with suppress(requests.PtraceError):  # it may just have been killed
             self._program(thread, [None] * self.arch.breakpoint_slots)
         # A breakpoint hit just before may be pending as SIGTRAP, which would end the process.
-        while thread.tid in self.threads and _pending(self.pid, thread.tid, signal.SIGTRAP):
+        while thread.tid in self.threads and _pending(thread.tid, signal.SIGTRAP):
             requests.cont(thread.tid, thread.signal)
             thread.stopped, thread.signal = False, 0
             self._collect()
@@ -143,15 +150,16 @@ class Process(ThreadGroup):
                 try:
                     self._seize(tid)
                 except HarnessError:
-                    if _alive(self.pid, tid) and not _traced_by_us(self.pid, tid):
+                    ours = status(tid).get("TracerPid") == str(threading.get_native_id())
+                    if not is_zombie(tid) and not ours:
                         raise
                     refused.add(tid)  # ended meanwhile, a zombie, or traced from its birth
         if not self.threads:
             raise TargetError(f"process {self.pid} ended while it was being attached to")
 
     def _reap_exit(self) -> None:
-        limit = monotonic() + STOP_LIMIT
-        while self.exit_status is None and self.threads and monotonic() < limit:
+        limit = monotonic() + STOP_LIMIT * self.scale
+        while self.exit_status is None and monotonic() < limit:
             event = self._waiter.next(limit)
             if event is not None:
                 self._reap(*event)
@@ -166,27 +174,5 @@ def _tasks(pid: int) -> Iterator[int]:
         ) from None
 
 
-def _traced_by_us(pid: int, tid: int) -> bool:
-    try:
-        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    return f"TracerPid:\t{threading.get_native_id()}" in lines
-
-
-def _alive(pid: int, tid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/task/{tid}/stat").read_text(errors="replace")
-        state = stat.rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
-
-
-def _pending(pid: int, tid: int, number: int) -> bool:
-    try:
-        lines = Path(f"/proc/{pid}/task/{tid}/status").read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    mask = next(line for line in lines if line.startswith("SigPnd:"))
-    return bool(int(mask.split()[1], 16) >> (number - 1) & 1)
+def _pending(tid: int, number: int) -> bool:
+    return bool(int(status(tid).get("SigPnd", "0"), 16) >> (number - 1) & 1)

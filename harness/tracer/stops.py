@@ -4,6 +4,7 @@ import enum
 from typing import NamedTuple
 
 from harness.arch import Arch
+from harness.tracer.procfs import status
 
 
 class Kind(enum.Enum):
@@ -17,17 +18,42 @@ class Kind(enum.Enum):
 
 
 class Thread:
-    """One traced thread. `registers` are those of its last stop by SIGTRAP."""
+    """One traced thread. `registers` are those of its last stop by SIGTRAP.
 
-    __slots__ = ("breakpoints", "group_stop", "registers", "signal", "stopped", "tid")
+    `group_stop` says that it has stopped with its whole process (SIGSTOP and the like),
+    `listening` that it was left in that state.
+    """
+
+    __slots__ = (
+        "_inner_tid",
+        "breakpoints",
+        "group_stop",
+        "listening",
+        "registers",
+        "signal",
+        "stopped",
+        "tid",
+    )
 
     def __init__(self, tid: int, arch: Arch) -> None:
         self.tid = tid
         self.stopped = False
         self.signal = 0
         self.group_stop = False
+        self.listening = False
+        self._inner_tid = 0
         self.registers = arch.registers()
         self.breakpoints: list[int | None] = [None] * arch.breakpoint_slots
+
+    @property
+    def inner_tid(self) -> int:
+        """Its id in its own PID namespace, as gettid(2) tells the program itself.
+
+        The last number of NSpid in proc_pid_status(5).
+        """
+        if not self._inner_tid:
+            self._inner_tid = int(status(self.tid).get("NSpid", str(self.tid)).split()[-1])
+        return self._inner_tid
 
 
 class Stop(NamedTuple):

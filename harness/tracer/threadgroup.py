@@ -17,8 +17,9 @@ from harness.arch import Arch, Registers
 from harness.errors import HarnessError, Interrupted
 from harness.tracer import requests
 from harness.tracer.memory import ProcessMemory
+from harness.tracer.procfs import is_zombie
 from harness.tracer.stops import Kind, Stop, Thread
-from harness.tracer.waiting import Waiter
+from harness.tracer.waiting import Waiter, time_scale
 
 STOP_LIMIT = 20.0
 """Seconds until a thread that does not stop is given up: it sits in the kernel, uninterruptible."""
@@ -33,8 +34,9 @@ class ThreadGroup:
     """All threads of one process, traced by the calling thread.
 
     `traps` are the PCs that the kernel reports for breakpoint instructions that the caller wants
-    to see as `Kind.TRAP`. `exit_status` is the wait status, once the process has ended. While
-    `shielded` is set, a request to end waits. `signals` counts what was passed on.
+    to see as `Kind.TRAP`. `exit_status` is the wait status, once the process has ended, and
+    `replaced` whether it executes another program since. While `shielded` is set, a request to end
+    waits. `signals` counts what was passed on. `scale` is the factor on all time limits.
     """
 
     def __init__(self, pid: int, arch: Arch) -> None:
@@ -44,12 +46,14 @@ class ThreadGroup:
         self.traps: Collection[int] = ()
         self.signals = 0
         self.exit_status: int | None = None
+        self.replaced = False
         self.shielded = False
         self._everywhere: list[int | None] = [None] * arch.breakpoint_slots
         self._queue: deque[Stop] = deque()
         # Of a new thread two things come, in any order: its parent's clone event, its first stop.
         self._announced: set[int] = set()
         self._unannounced: set[int] = set()
+        self.scale = time_scale()
         self._waiter = Waiter()
 
     # -- events --------------------------------------------------------------------------------
@@ -107,6 +111,16 @@ class ThreadGroup:
         """Have `wait` return the trap that `await_trap` waited for."""
         self._queue.append(Stop(Kind.TRAP, thread))
 
+    @property
+    def suspended(self) -> bool:
+        """Whether threads are in a group stop (SIGSTOP, Ctrl-Z): they do nothing until SIGCONT."""
+        return any(thread.listening for thread in self.threads.values())
+
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether the user has asked to end, heeded or not."""
+        return self._waiter.asked_to_end is not None
+
     def heed(self) -> None:
         """Raise `Interrupted` if the user has asked to end and nothing forbids it now."""
         self._waiter.look()
@@ -123,7 +137,7 @@ class ThreadGroup:
             return
         thread.stopped = False
         if thread.group_stop:
-            thread.group_stop = False
+            thread.group_stop, thread.listening = False, True
             requests.listen(thread.tid)
         else:
             requests.cont(thread.tid, thread.signal)
@@ -134,14 +148,22 @@ class ThreadGroup:
         for thread in self.threads.values():
             if not thread.stopped:
                 requests.interrupt(thread.tid)
-        while self._announced or not all(t.stopped for t in self.threads.values()):
+        while self._announced or not all(map(self._stands, self.threads.values())):
             if not self._collect():
                 raise HarnessError(
                     f"process {self.pid} has a thread that does not stop: it waits in the kernel, "
-                    "uninterruptible"
+                    "uninterruptible",
+                    mend=f"see what it waits for: cat /proc/{self.pid}/task/*/wchan",
                 )
             if self.exit_status is not None:
                 break
+
+    def _stands(self, thread: Thread) -> bool:
+        """Whether a thread executes nothing: it is stopped, or the leader that ended before others.
+
+        Such a leader is reaped last; until then the kernel says nothing of it.
+        """
+        return thread.stopped or (thread.tid == self.pid and is_zombie(thread.tid))
 
     def resume_all(self, *, but: Collection[Thread] = ()) -> None:
         """Let every thread go on, except `but` and those with a stop that `wait` will return."""
@@ -160,18 +182,23 @@ class ThreadGroup:
         self.resume_all(but=held)
 
     def dies(self) -> bool:
-        """Tell whether the process is being killed, and if so reap it.
+        """Tell whether the process is being killed or replaced, and if so reap it.
 
-        SIGKILL takes threads away in any stop. Then requests and reads of memory fail at once, and
-        the news of it comes only afterwards.
+        SIGKILL and execve(2) take threads away in any stop. Then requests and reads of memory fail
+        at once, and the news of it comes only afterwards.
         """
-        limit = monotonic() + _DYING_LIMIT
-        while self.exit_status is None and monotonic() < limit:
+        limit = monotonic() + _DYING_LIMIT * self.scale
+        while not self.over and monotonic() < limit:
             if event := self._waiter.next(limit):
                 _, stop = self._reap(*event)
                 if stop is not None:
                     self._queue.append(stop)
-        return self.exit_status is not None
+        return self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether the program is no more: the process ended, or executes another one."""
+        return self.replaced or self.exit_status is not None
 
     def has_news(self, thread: Thread) -> bool:
         """Tell whether a thread stopped for a signal, a trap, a group stop; not by `stop_all`."""
@@ -181,7 +208,7 @@ class ThreadGroup:
 
     def _collect(self) -> bool:
         """Reap one event while all threads are to stand still."""
-        limit = monotonic() + STOP_LIMIT
+        limit = monotonic() + STOP_LIMIT * self.scale
         event = self._waiter.next(limit)
         if event is None:
             return monotonic() < limit  # a signal to end has come: that is dealt with later
@@ -213,7 +240,7 @@ class ThreadGroup:
             return thread, self._trapped(thread)
         if thread is None:
             thread = self._new_thread(tid)
-        thread.stopped = True
+        thread.stopped, thread.listening = True, False
         number, event = os.WSTOPSIG(status), status >> 16
         if event == requests.EVENT_CLONE:
             new = requests.ptrace_geteventmsg(tid)
@@ -226,6 +253,7 @@ class ThreadGroup:
                 del self.threads[other]
             self._announced.clear()
             self._unannounced.clear()
+            self.replaced = True
             return thread, Stop(Kind.EXEC, thread)
         elif event == requests.EVENT_STOP:
             thread.group_stop = number != signal.SIGTRAP
@@ -262,9 +290,9 @@ class ThreadGroup:
 
     @property
     def ending(self) -> str:
-        """How the process ended, in words."""
+        """How the program ended, in words."""
         if self.exit_status is None:
-            return "it still runs"
+            return "it executed another program" if self.replaced else "it still runs"
         code = os.waitstatus_to_exitcode(self.exit_status)
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 

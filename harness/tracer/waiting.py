@@ -5,9 +5,13 @@ and taken by sigtimedwait(2). So Ctrl-C is an event like the others: it never cu
 stop and the reaping of it.
 """
 
+import math
 import os
 import signal
+from contextlib import suppress
 from time import monotonic
+
+from harness.errors import HarnessError, InputError
 
 _WALL = 0x40000000
 """__WALL of waitpid(2): wait for threads too."""
@@ -18,27 +22,51 @@ _RECHECK = 0.2
 bounds the delay."""
 
 
+def time_scale() -> float:
+    """Return the factor on all time limits: DEBUGCALL_TIME_SCALE, for slow machines."""
+    text = os.environ.get("DEBUGCALL_TIME_SCALE", "1")
+    with suppress(ValueError):
+        if 0 < (scale := float(text)) < math.inf:
+            return scale
+    raise InputError(
+        f"DEBUGCALL_TIME_SCALE is {text!r}, no number above 0", mend="unset DEBUGCALL_TIME_SCALE"
+    )
+
+
 class Waiter:
     """Reaps the threads that the calling thread traces.
 
+    There is one at a time in a process, since each would take the other's events: `InputError`.
     `asked_to_end` is the signal to end that came, if any; `heeded`, whether the caller was told.
     """
 
+    _in_use = False
+
     def __init__(self) -> None:
+        if Waiter._in_use:
+            raise InputError(
+                "this process traces a target already",
+                mend="close that session first, or trace each target from a process of its own",
+            )
+        Waiter._in_use = True
         self.asked_to_end: signal.Signals | None = None
         self.heeded = False
+        self._closed = False
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
 
     def next(self, limit: float) -> tuple[int, int] | None:
         """Return the next (tid, wait status), or None once monotonic() has reached `limit`.
 
-        Also None when a signal to end arrives.
+        Also None when a signal to end arrives. `HarnessError` if there is nothing to wait for.
         """
         while True:
             try:
                 tid, status = os.waitpid(-1, os.WNOHANG | _WALL)
             except ChildProcessError:
-                return None
+                raise HarnessError(
+                    "the target's end was reaped by something else in this process",
+                    mend="wait for your own children only while a session lasts: no waitpid(-1)",
+                ) from None
             if tid:
                 return tid, status
             rest = limit - monotonic()
@@ -58,6 +86,9 @@ class Waiter:
 
         Others that are still pending are dropped: they were for what has ended now.
         """
+        if self._closed:
+            return
+        self._closed, Waiter._in_use = True, False
         while taken := signal.sigtimedwait(BLOCKED, 0):
             self._asks_to_end(taken.si_signo)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)

@@ -17,12 +17,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.debugcall.injection import Injection, Timing
+from harness.debugcall.injection import CALL_LIMIT, Injection, Timing
 from harness.debugcall.session import Session
-from harness.errors import HarnessError, Interrupted, TargetError, TracePermissionError
+from harness.errors import (
+    HarnessError,
+    InputError,
+    Interrupted,
+    TargetError,
+    TracePermissionError,
+)
 from harness.experiment.exercise import Plan, exercise
 from harness.experiment.verdict import judge
-from harness.recording import Callee, Recorder, Schedule
+from harness.recording import Callee, Recorder, Restored, Schedule
 from harness.schedule import Delay, Natural, Steal, volley
 from harness.toolchain import Toolchain, build_target
 from tests.integration.running import (
@@ -211,6 +217,106 @@ def test_a_target_that_is_stopped_in_a_call_goes_on(build: Build) -> None:
         assert target.finish().mismatches == 0
 
 
+def test_a_stop_in_a_call_may_last(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEBUGCALL_TIME_SCALE", "0.02")
+
+    class Longer(Natural):
+        def dispatched(self, call: Injection) -> None:
+            os.kill(call.process.pid, signal.SIGSTOP)
+            threading.Timer(
+                5 * 0.02 * CALL_LIMIT, os.kill, (call.process.pid, signal.SIGCONT)
+            ).start()
+
+    with Running(build("caller")) as target:
+        with Session.attach(target.pid, Recorder()) as session:
+            caller = session.seek([session.site("main.round")], GENEROUS)
+            assert caller is not None
+            assert session.inject(caller, ADD, Longer()).results == (5,)
+        until(lambda: threading.active_count() == 1, "the timer has ended")
+        assert_free(target.pid)
+        assert target.finish().mismatches == 0
+
+
+def test_a_target_stopped_in_a_call_can_be_let_go(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEBUGCALL_TIME_SCALE", "0.02")
+
+    class Stopped(Ending):
+        def dispatched(self, call: Injection) -> None:
+            os.kill(call.process.pid, signal.SIGSTOP)
+            super().dispatched(call)
+
+    with Running(build("caller")) as target:
+        session = Session.attach(target.pid, Recorder())
+        caller = session.seek([session.site("main.round")], GENEROUS)
+        assert caller is not None
+        with pytest.raises(HarnessError, match="was stopped by a signal"):
+            session.inject(caller, ADD, Stopped(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            session.close()
+        until(lambda: status(target.pid)["State"] == "T (stopped)", "it is stopped as a job")
+        os.kill(target.pid, signal.SIGCONT)
+        assert_free(target.pid)
+        assert target.finish().exit_code == 0
+
+
+def test_a_call_that_does_not_end_is_left_to_end(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEBUGCALL_TIME_SCALE", "0.02")
+    recorder = Recorder()
+    with Running(build("caller")) as target:
+        with Session.attach(target.pid, recorder) as session:
+            caller = session.seek([session.site("main.round")], GENEROUS)
+            assert caller is not None
+            with pytest.raises(HarnessError, match=r"main\.yield it did not end in 0") as caught:
+                session.inject(caller, Callee("main.yield", (100_000,), ()), Natural())
+            assert "restart it" in caught.value.mend
+            with pytest.raises(TargetError, match="no more can be made"):
+                session.inject(caller, ADD, Natural())
+        assert_free(target.pid)
+        with pytest.raises(TargetError, match="switched off"):
+            Session.attach(target.pid, Recorder())
+        report = target.finish()  # its main goroutine comes to this once the call has ended
+    assert (report.mismatches, report.exit_code) == (0, 0)
+    assert judge(recorder.recording()).result == "inconclusive"
+
+
+def test_a_program_that_executes_another_in_a_call(build: Build) -> None:
+    recorder = Recorder()
+
+    class Executing(Natural):
+        def dispatched(self, call: Injection) -> None:  # noqa: ARG002 - Timing's
+            target.stdin.write(b"x")
+            target.stdin.flush()
+
+    with Running(build("crowd")) as target:
+        with Session.attach(target.pid, recorder) as session:
+            caller = session.seek([session.site("main.step")], GENEROUS)
+            assert caller is not None
+            with pytest.raises(TargetError, match="executed another program"):
+                session.inject(caller, Callee("main.spin", (10**10,), ()), Executing())
+        assert_free(target.pid)
+        target.stdin.write(b"it lives\n")
+        target.stdin.flush()
+        assert target.stdout.readline() == b"it lives\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make PID namespaces")
+def test_a_target_in_another_pid_namespace(build: Build) -> None:
+    recorder = Recorder()
+    with Running(Path("/usr/bin/unshare"), "--pid", "--fork", str(build("caller"))) as outer:
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+        pid = int(children.read_text())
+        with Session.attach(pid, recorder) as session:
+            assert exercise(session, [session.site("main.round")], lambda _: ADD, Plan.of(None, 20))
+        assert_free(pid)
+        assert outer.finish().mismatches == 0
+    verdict = judge(recorder.recording())
+    assert verdict.result == "pass", verdict.reason
+
+
 # -- what cannot be attached to ------------------------------------------------------------------
 
 
@@ -283,10 +389,41 @@ def test_a_target_that_is_not_dumpable() -> None:
         os.waitpid(pid, 0)
 
 
+def test_a_thread_is_no_process(build: Build) -> None:
+    with Running(build("caller")) as target:
+        thread = next(tid for tid in tasks(target.pid) if tid != target.pid)
+        with pytest.raises(TargetError, match=f"{thread} is a thread of") as caught:
+            Session.attach(thread, Recorder())
+        assert caught.value.mend == f"debugcall attach {target.pid}"
+        assert target.finish().mismatches == 0
+
+
+def test_one_target_at_a_time(build: Build) -> None:
+    binary = build("caller")
+    with Running(binary) as first, Running(binary) as second:
+        with Session.attach(first.pid, Recorder()) as session:
+            acts: list[Callable[[], Session]] = [
+                lambda: Session.attach(second.pid, Recorder()),
+                lambda: Session.launch([binary], Recorder()),
+            ]
+            for act in acts:
+                with pytest.raises(InputError, match="traces a target already"):
+                    act()
+            caller = session.seek([session.site("main.round")], GENEROUS)
+            assert caller is not None
+            assert session.inject(caller, ADD, Natural()).results == (5,)
+            session.close()  # and once more at the end of the block
+        with Session.attach(second.pid, Recorder()):
+            pass
+        assert first.finish().mismatches == 0
+        assert second.finish().mismatches == 0
+
+
 # -- large and restless targets ------------------------------------------------------------------
 
 
-def test_two_hundred_threads_that_come_and_go(build: Build) -> None:
+@pytest.mark.parametrize("schedule", [None, Schedule.NATURAL])
+def test_two_hundred_threads_that_come_and_go(build: Build, schedule: Schedule | None) -> None:
     binary = build("threads")
     with Running(binary, "200") as target:
         recorder = Recorder()
@@ -296,7 +433,7 @@ def test_two_hundred_threads_that_come_and_go(build: Build) -> None:
                 session,
                 [session.site("main.round")],
                 lambda sp: Callee("runtime.memequal", (sp, sp, 16), (1,)),
-                Plan.of(None, 60, 3),
+                Plan.of(schedule, 60, 3),
             )
         assert len(tasks(target.pid)) > 200
         assert_free(target.pid)
@@ -304,6 +441,27 @@ def test_two_hundred_threads_that_come_and_go(build: Build) -> None:
     assert (report.mismatches, report.exit_code) == (0, 0)
     assert sum(injection.ended for injection in recorder.recording().injections) == 60
     assert not judge(recorder.recording()).breaches
+
+
+@pytest.mark.parametrize("schedule", [None, Schedule.NATURAL])
+def test_many_threads_that_come_by_the_same_place(build: Build, schedule: Schedule | None) -> None:
+    recorder = Recorder()
+    with Running(build("crowd")) as target:
+        with Session.attach(target.pid, recorder) as session:
+            assert exercise(
+                session,
+                [session.site("main.step")],
+                lambda _: Callee("main.collect", (4,), (4,)),
+                Plan.of(schedule, 60, 6),
+            )
+        assert_free(target.pid)
+    recording = recorder.recording()
+    assert not judge(recording).breaches
+    assert len(recording.injections) == 60
+    for injection in recording.injections:  # none got on only by its time limit
+        restored = injection.first(Restored)
+        assert restored is not None
+        assert restored.t - injection.inject.t < CALL_LIMIT / 2 * 1e6
 
 
 # -- nothing is left -----------------------------------------------------------------------------

@@ -419,7 +419,7 @@ def test_a_target_that_is_killed_in_a_call(build: Build, point: str, *, attached
             target.await_ready()
             session = target.session
         caller = seek(session)
-        with pytest.raises(TargetError, match="the target ended during the call"):
+        with pytest.raises(TargetError, match=r"during the call of main\.add the target ended"):
             session.inject(caller, ADD, Killing(point))
     (exit_,) = recorder.recording().all(Exited)
     assert exit_.signal == signal.SIGKILL

@@ -20,6 +20,7 @@ from harness.errors import TargetError
 from harness.gobinary import open_binary
 from harness.toolchain import Toolchain, build_target
 from harness.tracer import Kind, Process, Stop
+from harness.tracer.threadgroup import STOP_LIMIT
 from tests.integration.running import (
     GENEROUS,
     Running,
@@ -250,6 +251,49 @@ def test_attaching_gets_all_threads_while_they_come_and_go(build: Build) -> None
         report = target.finish()
     assert report.rounds > 100
     assert (report.mismatches, report.exit_code) == (0, 0)
+
+
+@pytest.mark.parametrize("attach_first", [True, False])
+def test_a_leader_that_ends_before_its_threads(*, attach_first: bool) -> None:
+    script = (
+        "import ctypes, sys, threading\n"
+        "go = threading.Event()\n"
+        "def other():\n"
+        "    go.wait()\n"
+        "    print('other', sys.stdin.read(), flush=True)\n"
+        "threading.Thread(target=other).start()\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "go.set()\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as target:
+        assert target.stdin is not None
+        assert target.stdout is not None
+        assert target.stdout.readline() == b"ready\n"
+
+        def end_leader() -> None:
+            assert target.stdin is not None
+            target.stdin.write(b"end\n")
+            target.stdin.flush()
+            until(lambda: status(target.pid)["State"].startswith("Z"), "the leader has ended")
+
+        if not attach_first:
+            end_leader()
+        begin = time.monotonic()
+        with Process.attach(target.pid, ARCH) as process:
+            process.resume_all()
+            if attach_first:
+                end_leader()
+            with process.frozen():
+                assert [t.tid for t in process.threads.values() if t.stopped] == [
+                    tid for tid in tasks(target.pid) if tid != target.pid
+                ]
+        assert time.monotonic() - begin < STOP_LIMIT
+        target.stdin.close()
+        assert target.stdout.read() == b"other \n"
 
 
 def test_threads_come_and_go_under_the_tracer(build: Build) -> None:
