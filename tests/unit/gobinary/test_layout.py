@@ -203,13 +203,6 @@ def test_a_name_that_is_no_type_is_passed_over(opened: Opened) -> None:
             ],
             id="not compressed at all",
         ),
-        pytest.param(
-            [
-                Named(".zdebug_info", 0, b"ZLIB" + struct.pack(">Q", 1 << 60)),
-                Named(".debug_abbrev", 0, ABBREVIATIONS),
-            ],
-            id="too large",
-        ),
     ],
 )
 def test_dwarf_that_cannot_be_read_says_nothing(opened: Opened, more: list[Named]) -> None:
