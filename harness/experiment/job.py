@@ -1,0 +1,45 @@
+"""One target and what to do with it: all that another process or machine has to know."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import TargetError
+from harness.experiment.exercise import Plan, exercise
+from harness.experiment.gotarget import GoTarget
+from harness.recording import AnyEvent, Callee, Recorder
+from harness.toolchain.environment import neutral
+
+CALLEE = Callee("main.add", (2, 3), (5,))
+SITE = "main.round"
+
+
+class Job(msgspec.Struct, frozen=True):
+    """The injections to make into a target built from gotargets/caller.
+
+    `binary` is its file, `toolchain` what built it, `control` whether without the lock.
+    """
+
+    binary: str
+    plan: Plan
+    toolchain: str
+    control: bool = False
+
+
+Runner = Callable[[Job, Recorder, Callable[[Sequence[AnyEvent]], None]], None]
+"""Does a job somewhere. What is seen goes to the recorder, and to the callable as it comes."""
+
+
+def run_here(
+    job: Job, recorder: Recorder, progress: Callable[[Sequence[AnyEvent]], None] = lambda _: None
+) -> None:
+    """Do a job in this process. Raises `TargetError` if its target ends, or never gets ready."""
+    with GoTarget(
+        Path(job.binary), recorder, env=neutral(), toolchain=job.toolchain, control=job.control
+    ) as target:
+        target.await_ready()
+        session = target.session
+        if not exercise(session, [session.site(SITE)], lambda _: CALLEE, job.plan, progress):
+            raise TargetError(f"the target never came by {SITE}")
+        target.finish()
