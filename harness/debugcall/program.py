@@ -12,7 +12,6 @@ from harness.errors import TargetError
 from harness.gobinary import (
     Function,
     GoBinary,
-    Sample,
     calibrate,
     is_locked,
     load_bias,
@@ -104,7 +103,7 @@ class Program:
         Raises `Unsupported` if the runtime's memory contradicts it.
         """
         if not self._calibrated:
-            self.layout = calibrate(self.layout, [Sample(tid, g)], self.process.memory.read)
+            calibrate(self.layout, tid, g, self.process.memory.read)
             self._calibrated = True
 
     @cached_property

@@ -1,7 +1,7 @@
 """What a Go executable tells, stripped or not: functions, tables, offsets in g and m."""
 
 from harness.gobinary.binary import GoBinary, open_binary
-from harness.gobinary.calibration import Sample, calibrate, is_locked
+from harness.gobinary.calibration import calibrate, is_locked
 from harness.gobinary.layout import GLayout, Layout, LayoutError, MLayout, PLayout, static_layout
 from harness.gobinary.loadbias import load_bias
 from harness.gobinary.pclntab import Function
@@ -15,7 +15,6 @@ __all__ = [
     "LayoutError",
     "MLayout",
     "PLayout",
-    "Sample",
     "calibrate",
     "is_locked",
     "load_bias",

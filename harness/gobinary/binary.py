@@ -1,7 +1,5 @@
 """A Go program before it runs: its functions, their tables, its build information."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cached_property

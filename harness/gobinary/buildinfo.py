@@ -4,13 +4,10 @@ Format: debug/buildinfo/buildinfo.go and runtime/debug/mod.go (since Go 1.18 the
 header; before, it points to them); cmd/link/internal/ld/elf.go for the note with the build id.
 """
 
-from __future__ import annotations
-
-import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from harness.errors import BinaryError
 from harness.gobinary.image import Image
@@ -22,15 +19,14 @@ _FRAME = 16  # sentinels round the module information
 _GO_NOTE = (b"Go", 4)  # ELF_NOTE_BUILDINFO_TAG of cmd/link: Go's own build id
 
 
-@dataclass(frozen=True, slots=True)
-class BuildInfo:
+class BuildInfo(NamedTuple):
     """`version` as runtime.Version gives it, 'unknown' if the program does not say.
 
     `settings` are the `build` lines (`go version -m`), empty before Go 1.18.
     """
 
     version: str = "unknown"
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = MappingProxyType({})
 
 
 def read_build_info(image: Image) -> BuildInfo:
@@ -119,6 +115,8 @@ def _unquoted(value: str) -> str:
     """Go quotes values with spaces or quotes in them (strconv.Quote)."""
     if not value.startswith('"'):
         return value.strip("`") if value.startswith("`") else value
+    import json
+
     try:
         text = json.loads(value)
     except ValueError:

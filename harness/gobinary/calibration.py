@@ -1,10 +1,7 @@
 """The offsets held against a stopped process: the last check before anything is written to it."""
 
-from __future__ import annotations
-
 import struct
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 from harness.gobinary.layout import Layout, LayoutError
 
@@ -15,40 +12,29 @@ _SEARCHED = 512  # procid and curg lie in the first so many bytes of an m
 _MEND = "report this with the output of `go version -m` for the program"
 
 
-class Sample(NamedTuple):
-    """A thread that stands in Go code on the stack of the goroutine whose g is at this address."""
+def calibrate(layout: Layout, tid: int, g: int, read: Read) -> None:
+    """Check g.m, m.procid, m.curg and the stack's bounds against a thread that runs goroutine `g`.
 
-    tid: int
-    g: int
-
-
-def calibrate(layout: Layout, samples: Sequence[Sample], read: Read) -> Layout:
-    """The same layout, once each sample confirms it: g.m, m.procid, m.curg and the stack's bounds.
-
-    Raises LayoutError where a sample contradicts it, and if there is no sample. In a process in
-    another PID namespace `tid` is the thread's id in there (NSpid in /proc/PID/status).
+    Raises LayoutError where they contradict the layout. In a process in another PID namespace `tid`
+    is the thread's id in there (NSpid in /proc/PID/status).
     """
-    if not samples:
-        raise LayoutError("No thread stood in Go code, so no offset could be checked.")
-    for tid, g in samples:
-        lo, hi = (_word(read, g + at) for at in (layout.g.stack_lo, layout.g.stack_hi))
-        if not 0 < lo < hi:
+    lo, hi = (_word(read, g + at) for at in (layout.g.stack_lo, layout.g.stack_hi))
+    if not 0 < lo < hi:
+        raise LayoutError(
+            f"The g of thread {tid} at {g:#x} has no stack: {lo:#x} to {hi:#x}.", mend=_MEND
+        )
+    m = _word(read, g + layout.g.m)
+    for name, offset, expected in (
+        ("procid", layout.m.procid, tid),
+        ("curg", layout.m.curg, g),
+    ):
+        found = _word(read, m + offset)
+        if found != expected:
             raise LayoutError(
-                f"The g of thread {tid} at {g:#x} has no stack: {lo:#x} to {hi:#x}.", mend=_MEND
+                f"m.{name} of thread {tid} should hold {expected:#x}; at offset {offset} there "
+                f"is {found:#x}{_elsewhere(read, m, expected)}.",
+                mend=_MEND,
             )
-        m = _word(read, g + layout.g.m)
-        for name, offset, expected in (
-            ("procid", layout.m.procid, tid),
-            ("curg", layout.m.curg, g),
-        ):
-            found = _word(read, m + offset)
-            if found != expected:
-                raise LayoutError(
-                    f"m.{name} of thread {tid} should hold {expected:#x}; at offset {offset} there "
-                    f"is {found:#x}{_elsewhere(read, m, expected)}.",
-                    mend=_MEND,
-                )
-    return layout
 
 
 def is_locked(layout: Layout, g: int, read: Read) -> bool:

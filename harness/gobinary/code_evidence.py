@@ -1,7 +1,6 @@
 """Offsets of fields from the runtime's machine code, which no stripping removes."""
 
-from __future__ import annotations
-
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -22,7 +21,7 @@ def code_evidence(binary: GoBinary) -> Iterator[Evidence]:
 
     def seen(witnesses: tuple[amd64.Witness, ...]) -> Iterator[Evidence]:
         for function, shape in witnesses:
-            for match in shape.finditer(listing(function)):
+            for match in _matches(shape, listing(function)):
                 for group, text in match.groupdict().items():
                     if "_" in group:
                         yield _evidence(group, int(text, 0), function)
@@ -34,6 +33,10 @@ def code_evidence(binary: GoBinary) -> Iterator[Evidence]:
         yield evidence
     if status is not None:
         yield from seen(amd64.goid_witnesses(status + _STATUS_TO_GOID))
+
+
+def _matches(shape: str, listing: str) -> Iterator[re.Match[str]]:
+    return re.finditer(shape, listing, re.MULTILINE) if listing else iter(())
 
 
 def _evidence(group: str, offset: int, function: str) -> Evidence:

@@ -1,7 +1,5 @@
 """A section of debug information, which may be compressed."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator
 

@@ -5,19 +5,26 @@ Python package describes the operands of all architectures, which the harness do
 takes twenty times as long to import.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Mapping
+from ctypes import (
+    CDLL,
+    POINTER,
+    byref,
+    c_char_p,
+    c_int,
+    c_size_t,
+    c_uint64,
+    c_void_p,
+    string_at,
+)
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from harness.errors import HarnessError
-
-if TYPE_CHECKING:
-    from ctypes import CDLL, c_size_t
 
 #: GOARCH -> mnemonic and operands of the breakpoint instruction of the debug call protocol.
 BREAKPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -40,8 +47,6 @@ class Instruction(NamedTuple):
 
 def disassemble(goarch: str, code: bytes, address: int) -> Iterator[Instruction]:
     """The instructions of `code`, one after the other; ends at a byte that is none."""
-    from ctypes import byref, c_void_p, string_at
-
     capstone, handle = _engine(goarch)
     first = c_void_p()
     count = capstone.cs_disasm(handle, code, len(code), address, 0, byref(first))
@@ -57,8 +62,6 @@ def _text(field: bytes) -> str:
 
 @cache
 def _engine(goarch: str) -> tuple[CDLL, c_size_t]:
-    from ctypes import byref, c_size_t
-
     capstone, handle = _library(), c_size_t()
     if error := capstone.cs_open(*_MACHINES[goarch], byref(handle)):
         raise _unusable(f"it does not know {goarch} (error {error})")
@@ -67,9 +70,6 @@ def _engine(goarch: str) -> tuple[CDLL, c_size_t]:
 
 @cache
 def _library() -> CDLL:
-    from ctypes import CDLL, POINTER, c_char_p, c_int, c_size_t, c_uint64, c_void_p
-    from importlib.util import find_spec
-
     package = find_spec("capstone")
     own = Path(package.origin if package and package.origin else "").parent / "lib/libcapstone.so"
     try:

@@ -4,8 +4,6 @@ The Go linker writes all types into a few units, with their names inline
 (cmd/link/internal/ld/dwarf.go), so a search for a name finds a type and nothing is walked.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -31,9 +29,6 @@ MEMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "m.mallocing": ("runtime.m", "mallocing"),
         "m.preemptoff": ("runtime.m", "preemptoff"),
         "m.locks": ("runtime.m", "locks"),
-        "m.lockedg": ("runtime.m", "lockedg"),
-        "m.locked_ext": ("runtime.m", "lockedExt"),
-        "m.locked_int": ("runtime.m", "lockedInt"),
         "p.status": ("runtime.p", "status"),
     }
 )

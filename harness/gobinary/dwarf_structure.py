@@ -4,8 +4,6 @@ pyelftools reads all of DWARF, but takes longer to import than everything else t
 tests hold this reader against it. Format: DWARF 4 and 5, sections 7.5.3 to 7.5.6.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """One thing that one source says about the offset of a field."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -5,11 +5,8 @@ they exist, and relative relocations, which some linkers leave as the only place
 value. Format: elf(5) and the System V ABI; Go's own reader is debug/elf in Go's tree.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -48,8 +45,7 @@ class _Header(NamedTuple):
     align: int
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A part of the file and where it is loaded; `size` counts the bytes that the file holds."""
 
     address: int
@@ -58,8 +54,7 @@ class Segment:
     writable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A named part of the file; `address` is 0 if it is not loaded."""
 
     name: str

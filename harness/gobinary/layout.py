@@ -5,10 +5,8 @@ code, and DWARF where there is some. One that contradicts the others makes the t
 wrong offset would make a wrong verdict. Types: runtime/runtime2.go.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.errors import Unsupported
 from harness.gobinary.binary import GoBinary
@@ -21,8 +19,7 @@ class LayoutError(Unsupported):
     """What is known about the runtime's data contradicts itself, or is not enough."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GLayout:
+class GLayout(NamedTuple):
     """Offsets in runtime.g, in bytes; 8-byte fields unless said otherwise. None: not known."""
 
     stack_lo: int
@@ -35,8 +32,7 @@ class GLayout:
     parent_goid: int | None = None  # Go 1.21 and later
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MLayout:
+class MLayout(NamedTuple):
     """Offsets in runtime.m, in bytes; 8-byte fields unless said otherwise. None: not known."""
 
     procid: int
@@ -45,20 +41,15 @@ class MLayout:
     p: int | None = None
     mallocing: int | None = None  # 4 bytes
     preemptoff: int | None = None  # a string: its length is 8 bytes further on
-    lockedg: int | None = None
-    locked_ext: int | None = None  # 4 bytes
-    locked_int: int | None = None  # 4 bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PLayout:
+class PLayout(NamedTuple):
     """Offsets in runtime.p, in bytes."""
 
     status: int  # 4 bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(NamedTuple):
     """Where the runtime keeps what the harness reads and writes."""
 
     g: GLayout

@@ -1,7 +1,5 @@
 """Where a running process has its program."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """A file mapped for reading, or a sentence that says why not."""
 
-from __future__ import annotations
-
 import mmap
 import os
 import stat

@@ -4,8 +4,6 @@ Sources: moduledata in runtime/symtab.go, whose first words have not changed sin
 and symtab in cmd/link/internal/ld.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 

@@ -6,16 +6,14 @@ name table has one entry for each symbol, so of functions that share a name (ABI
 twins) each has its own.
 """
 
-from __future__ import annotations
-
 import bisect
 import mmap
 import struct
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
+from typing import NamedTuple
 
 from harness.gobinary.image import Image
 from harness.gobinary.pcvalue import DamagedTableError, runs, varint
@@ -34,8 +32,7 @@ _UNSAFE_POINT = 0  # PCDATA_UnsafePoint
 _LOCALS_POINTER_MAPS = 1  # FUNCDATA_LocalsPointerMaps
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """One function. `entry` and `end` are link-time addresses.
 
     `end` is the entry of the next function, so padding belongs to the function before it, as for

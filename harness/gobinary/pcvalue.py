@@ -6,8 +6,6 @@ starts at -1. Source: step, readvarint and pcvalue in runtime/symtab.go; funcpct
 cmd/internal/obj/pcln.go.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Protocol
 

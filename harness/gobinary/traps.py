@@ -1,7 +1,5 @@
 """The breakpoint instructions by which the runtime talks to a debugger."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,6 @@ from harness.gobinary import (
     Function,
     GoBinary,
     LayoutError,
-    Sample,
     calibrate,
     load_bias,
     open_binary,
@@ -343,20 +341,21 @@ def test_a_running_program_confirms_what_its_file_said(
             function = binary.function(name)
             code = binary.code(function)
             assert process.memory.read(function.entry + bias, len(code)) == code
-        samples: list[Sample] = []
+        samples: list[tuple[int, int]] = []
         while not samples:  # the target computes nearly all the time
             for thread in process.threads.values():
                 registers = process.read_registers(thread)
                 function_at = binary.find(registers.pc - bias)
                 if function_at and function_at.name.startswith("main."):
-                    samples.append(Sample(thread.tid, registers.goroutine))
+                    samples.append((thread.tid, registers.goroutine))
             if not samples:
                 process.resume_all()
                 process.stop_all()
-        assert calibrate(layout, samples, process.memory.read) == layout
-        broken = replace(layout, m=replace(layout.m, curg=layout.m.curg + 8))
-        with pytest.raises(LayoutError, match=f"it is at .*{layout.m.curg}"):
-            calibrate(broken, samples, process.memory.read)
+        broken = layout._replace(m=layout.m._replace(curg=layout.m.curg + 8))
+        for tid, g in samples:
+            calibrate(layout, tid, g, process.memory.read)
+            with pytest.raises(LayoutError, match=f"it is at .*{layout.m.curg}"):
+                calibrate(broken, tid, g, process.memory.read)
 
 
 @pytest.fixture(scope="session")

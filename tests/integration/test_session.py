@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -315,9 +314,9 @@ def test_a_wrong_layout_is_refused(build: Build, owner: str, field: str) -> None
         session = target.session
         layout = session.program.layout
         part = getattr(layout, owner)
-        wrong = replace(part, **{field: getattr(part, field) + 8})
+        wrong = part._replace(**{field: getattr(part, field) + 8})
         caller = stop_at(session, session.site("main.round"))
-        session.program.layout = replace(layout, **{owner: wrong})
+        session.program.layout = layout._replace(**{owner: wrong})
         with pytest.raises(Unsupported):
             session.program.calibrate(caller.thread.tid, caller.g)
         session.program.layout = layout
@@ -331,8 +330,8 @@ def test_a_wrong_lock_witness_is_refused_and_the_target_lives(build: Build) -> N
         with Session.attach(target.pid, Recorder()) as session:
             caller = seek(session)
             layout = session.program.layout
-            wrong = replace(layout.g, lockedm=layout.g.lockedm + 8)
-            session.program.layout = replace(layout, g=wrong)
+            wrong = layout.g._replace(lockedm=layout.g.lockedm + 8)
+            session.program.layout = layout._replace(g=wrong)
             with pytest.raises(Unsupported, match="lockedm"):
                 session.inject(caller, ADD, Steal(session))
         assert_free(target.pid)

@@ -6,7 +6,7 @@ import pytest
 
 PUBLIC = {
     "harness.gobinary": """
-        Function GLayout GoBinary Layout LayoutError MLayout PLayout Sample calibrate is_locked
+        Function GLayout GoBinary Layout LayoutError MLayout PLayout calibrate is_locked
         load_bias open_binary static_layout trap_sites
     """,
     "harness.invariants": "Finding INVARIANTS Invariant",

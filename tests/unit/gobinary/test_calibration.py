@@ -3,16 +3,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from harness.gobinary import (
-    GLayout,
-    Layout,
-    LayoutError,
-    MLayout,
-    PLayout,
-    Sample,
-    calibrate,
-    is_locked,
-)
+from harness.gobinary import GLayout, Layout, LayoutError, MLayout, PLayout, calibrate, is_locked
 
 G, M, TID = 0xC000004000, 0x5A0000, 4711
 LAYOUT = Layout(
@@ -44,7 +35,7 @@ def reader(words: Mapping[int, int]) -> Callable[[int, int], bytes]:
 
 
 def test_a_layout_that_fits() -> None:
-    assert calibrate(LAYOUT, [Sample(TID, G)] * 2, reader(process())) == LAYOUT
+    calibrate(LAYOUT, TID, G, reader(process()))
 
 
 @pytest.mark.parametrize(
@@ -60,27 +51,13 @@ def test_a_layout_that_fits() -> None:
 def test_a_layout_that_does_not(place: int, value: int, message: str) -> None:
     words = process() | {place: value}
     with pytest.raises(LayoutError, match=message):
-        calibrate(LAYOUT, [Sample(TID, G)], reader(words))
+        calibrate(LAYOUT, TID, G, reader(words))
 
 
 def test_the_right_offset_is_named() -> None:
     words = process() | {M + 72: 0, M + 64: TID}
     with pytest.raises(LayoutError, match=r"\(it is at 64\)"):
-        calibrate(LAYOUT, [Sample(TID, G)], reader(words))
-
-
-def test_one_sample_of_several_decides() -> None:
-    with pytest.raises(LayoutError, match="procid of thread 12"):
-        calibrate(LAYOUT, [Sample(TID, G), Sample(12, G)], reader(process()))
-
-
-def test_the_same_layout_comes_back() -> None:
-    assert calibrate(LAYOUT, [Sample(TID, G)], reader(process())) is LAYOUT
-
-
-def test_no_sample_is_no_calibration() -> None:
-    with pytest.raises(LayoutError, match="No thread stood in Go code"):
-        calibrate(LAYOUT, [], reader(process()))
+        calibrate(LAYOUT, TID, G, reader(words))
 
 
 def test_memory_that_cannot_be_read() -> None:
@@ -89,7 +66,7 @@ def test_memory_that_cannot_be_read() -> None:
         raise OSError(5, "Input/output error")
 
     with pytest.raises(LayoutError, match="Input/output error"):
-        calibrate(LAYOUT, [Sample(TID, G)], read)
+        calibrate(LAYOUT, TID, G, read)
 
 
 def test_locked_and_not_locked() -> None:

@@ -1,7 +1,5 @@
 """capstone called by its C interface, held against its own Python package."""
 
-import importlib.util
-
 import capstone
 import pytest
 from hypothesis import example, given
@@ -37,7 +35,7 @@ def test_the_examples_are_instructions() -> None:
 
 
 def test_a_machine_without_capstone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(disassembly, "find_spec", lambda _: None)
     monkeypatch.setattr(disassembly, "_MAJOR", 99)  # nor one in the system's folders
     with pytest.raises(
         HarnessError, match=r"capstone cannot be used: libcapstone\.so\.99"
