@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from harness.recording import Callee, Recorder, Recording, Schedule, load
     from harness.schedule import Delay, Natural, Steal, volley
     from harness.toolchain import Toolchain, build_target, find_toolchain
-
-__version__ = "0.1.0"
+    from harness.version import __version__ as __version__
 
 __all__ = [
     "Callee",
@@ -62,6 +61,7 @@ _HOMES = {
     "harness.recording": ("Callee", "Recorder", "Recording", "Schedule", "load"),
     "harness.schedule": ("Delay", "Natural", "Steal", "volley"),
     "harness.toolchain": ("Toolchain", "build_target", "find_toolchain"),
+    "harness.version": ("__version__",),
 }
 
 

@@ -1,11 +1,14 @@
 """The folder in the user's cache where everything that is built stays."""
 
 import errno
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 
 from harness.errors import HarnessError
 
@@ -24,18 +27,45 @@ def cache_folder(*parts: str) -> Path:
     return folder
 
 
+def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
+    """Return a folder below the cache that `build` has filled, now or at an earlier time.
+
+    `build` gets an empty folder. It becomes the result in one step when `build` returns, so nobody
+    sees a half of it; who asks meanwhile waits. What a killed process left half-built is removed.
+    """
+    home = cache_folder(*parts)
+    built = home / "built"
+    if built.is_dir():
+        return built
+    with writing(home), FileLock(home / "lock"):
+        for abandoned in home.glob("build-*"):
+            shutil.rmtree(abandoned)
+        if not built.is_dir():
+            with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
+                new = Path(scratch, "new")
+                new.mkdir()
+                build(new)
+                new.rename(built)
+    return built
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a failure of the file system below `path` into an error that says what to do."""
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if is_full(error):
             raise no_room(path) from error
         raise HarnessError(
             f"cannot write to the cache {path}: {error.strerror or error}",
             mend="make it writable, or set XDG_CACHE_HOME to a folder that is",
         ) from error
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether a write failed because the disk, or the user's share of it, is full."""
+    return error.errno in _NO_ROOM
 
 
 def no_room(path: Path) -> HarnessError:

@@ -8,6 +8,7 @@
     ├── Unsupported                 125  this toolchain or target cannot be judged
     │   └── BuildError              125  a toolchain or a target does not build
     ├── TracePermissionError        131  the kernel does not let this process trace that one
+    ├── GuestError                  132  the arm64 guest cannot be made or booted, or it died
     └── Interrupted                 130  the user, or a supervisor, asked to stop
 
 Exit codes follow `git bisect run` (see git-bisect(1)): 0 good, 125 skip, 128 and above abort.
@@ -60,6 +61,10 @@ class TracePermissionError(HarnessError):
     """The kernel does not let this process trace that one; the message says which rule it was."""
 
     exit_code = 131
+
+
+class GuestError(HarnessError):
+    """The arm64 guest cannot be made or booted, died, or was not done in time."""
 
 
 class Interrupted(HarnessError):

@@ -4,11 +4,15 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import HarnessError
 from harness.toolchain import Toolchain, build_target, find_toolchain
+
+if TYPE_CHECKING:
+    from harness.vm import Guest
 
 BROKEN_RELEASES = ("1.17.13", "1.18.10", "1.20.14", "1.21.0", "1.21.1")
 FIXED_RELEASES = (
@@ -46,6 +50,30 @@ def toolchain() -> Callable[[str], Toolchain]:
 def caller_binary(toolchain: Callable[[str], Toolchain]) -> Callable[[str], Path]:
     """Return a function from a release to the target `caller` built with it."""
     return lambda version: build_target(toolchain(version), "caller")
+
+
+@pytest.fixture(scope="session")
+def arm64_guest() -> "Callable[..., Guest]":
+    """Return a function from a CPU model to a guest that can be booted.
+
+    Where QEMU is missing, or the guest cannot be made, the test is skipped; with CI=true it fails.
+    """
+
+    # The guest runs tests too, and is slow to import what it does not need.
+    from harness.vm import CPUS, Guest
+    from harness.vm.qemu import require_qemu
+
+    @cache
+    def prepare(cpu: str = CPUS[0]) -> Guest:
+        try:
+            require_qemu()
+            return Guest.prepare(cpu)
+        except HarnessError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"{error.message}: {error.mend}")
+
+    return prepare
 
 
 @pytest.fixture

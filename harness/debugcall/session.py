@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from importlib import metadata
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -30,6 +29,7 @@ from harness.recording.events import FORMAT
 from harness.recording.machine import this_machine
 from harness.tracer import Process
 from harness.tracer.permission import explain
+from harness.version import __version__
 
 _LOOK = 0.01
 """Seconds between two looks at a condition that no event announces."""
@@ -62,7 +62,7 @@ class Session:
         recorder.add(
             Header(
                 format=FORMAT,
-                harness=metadata.version("debugcall-harness"),
+                harness=__version__,
                 python=platform.python_version(),
                 started=time.time(),
                 command=_readable(sys.argv),

@@ -1,0 +1,7 @@
+"""A real arm64 Linux under QEMU, on any machine: a place to run commands in, one boot each."""
+
+from harness.vm.guest import Guest
+from harness.vm.python import harness_tree
+from harness.vm.qemu import CPUS
+
+__all__ = ["CPUS", "Guest", "harness_tree"]

@@ -1,0 +1,57 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from harness.cache import built_once
+from harness.errors import HarnessError
+
+BUILD = """
+import os, sys, time
+from pathlib import Path
+from harness.cache import built_once
+def build(folder):
+    with open(sys.argv[1], "a") as built:
+        print(os.getpid(), file=built, flush=True)
+    (folder / "whole").touch()
+    if sys.argv[2] == "hang":
+        time.sleep(1000)
+assert (built_once("x", "key", build=build) / "whole").exists()
+"""
+
+
+def asking(built: Path, how: str = "") -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", BUILD, str(built), how])
+
+
+def test_it_is_built_once_for_all_who_ask(tmp_path: Path, empty_cache: Path) -> None:
+    processes = [asking(tmp_path / "built") for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert len((tmp_path / "built").read_text().splitlines()) == 1
+    assert (empty_cache / "x" / "key" / "built" / "whole").exists()
+
+
+def test_after_a_kill_the_next_one_builds_anew_and_clears_up(
+    tmp_path: Path, empty_cache: Path
+) -> None:
+    killed = asking(tmp_path / "built", "hang")
+    while not list(empty_cache.glob("x/key/build-*/new/whole")):
+        assert killed.poll() is None
+    killed.kill()
+    killed.wait()
+    home = empty_cache / "x" / "key"
+    assert not (home / "built").exists()
+    assert asking(tmp_path / "built").wait() == 0
+    assert {path.name for path in home.iterdir()} == {"built", "lock"}
+
+
+def test_what_fails_leaves_nothing(empty_cache: Path) -> None:
+    def fail(folder: Path) -> NoReturn:
+        (folder / "half").touch()
+        raise HarnessError("as it should")
+
+    with pytest.raises(HarnessError, match="as it should"):
+        built_once("x", "key", build=fail)
+    assert {path.name for path in (empty_cache / "x" / "key").iterdir()} == {"lock"}

@@ -1,0 +1,95 @@
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import GuestError, HarnessError
+from harness.vm.debian import Apt, content_of
+from harness.vm.image import image, in_order
+from harness.vm.tree import FOLDER, file, link
+
+
+def module(*needed: str) -> bytes:
+    return b"\0license=GPL\0depends=" + ",".join(needed).encode() + b"\0name=x\0"
+
+
+def test_modules_come_after_those_that_they_need_and_once() -> None:
+    modules = {
+        "blk": module("bus"),
+        "bus": module("ring"),
+        "mmio": module("bus", "ring"),
+        "other": module(),
+        "ring": module(),
+    }
+    ordered = list(in_order(modules, ["mmio", "blk"]))
+    assert ordered == [modules[name] for name in ("ring", "bus", "mmio", "blk")]
+
+
+def test_a_machine_without_apt(monkeypatch: pytest.MonkeyPatch, empty_cache: Path) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(GuestError, match="there is no apt-get here") as caught:
+        image()
+    assert "on Debian" in caught.value.mend
+    assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
+
+
+@pytest.mark.parametrize(
+    ("says", "error", "words"),
+    [
+        ("E: Unable to locate package x", GuestError, "no arm64 packages.*Unable to locate"),
+        ("Error writing: No space left on device", HarnessError, "disk is full"),
+    ],
+)
+def test_apt_that_fails(
+    program: Callable[[str, str], Path],
+    empty_cache: Path,
+    says: str,
+    error: type[HarnessError],
+    words: str,
+) -> None:
+    program("dpkg-deb", "#!/bin/sh\n")
+    for name in ("apt-get", "apt-cache"):
+        program(name, f"#!/bin/sh\necho '{says}'\nexit 100\n")
+    with pytest.raises(error, match=words):
+        image()
+    assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
+
+
+def test_what_a_package_depends_on(program: Callable[[str, str], Path], tmp_path: Path) -> None:
+    program("apt-get", "#!/bin/sh\n")
+    program("dpkg-deb", "#!/bin/sh\n")
+    program(
+        "apt-cache",
+        "#!/bin/sh\ncat <<'END'\nx\n  PreDepends: a\n  Depends: b3.11-c\n |Depends: d\n"
+        "  Depends: <virtual>\n  Suggests: e\nEND\n",
+    )
+    assert Apt(tmp_path / "apt").dependencies("x") == ["a", "b3.11-c", "d"]
+
+
+def test_a_package_is_read_as_it_is(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for folder in ("DEBIAN", "lib", "usr/bin"):
+        (root / folder).mkdir(parents=True)
+    (root / "DEBIAN" / "control").write_text(
+        "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n"
+    )
+    (root / "usr" / "bin" / "x").write_text("x")
+    (root / "usr" / "bin" / "x").chmod(0o755)
+    (root / "lib" / "y").symlink_to("z")
+    deb = tmp_path / "x_1_all.deb"
+    build = ["dpkg-deb", "--build", "-Znone", str(root), str(deb)]
+    subprocess.run(build, check=True, capture_output=True)
+    assert dict(content_of(deb)) == {
+        "lib": FOLDER,
+        "usr": FOLDER,
+        "usr/bin": FOLDER,
+        "usr/bin/x": file(b"x", executable=True),
+        "usr/lib/y": link("z"),
+    }
+
+
+def test_a_damaged_package(tmp_path: Path) -> None:
+    (tmp_path / "x.deb").write_text("no package")
+    with pytest.raises(GuestError, match=r"cannot unpack x\.deb: dpkg-deb: error"):
+        dict(content_of(tmp_path / "x.deb"))
