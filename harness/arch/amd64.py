@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
 from harness.arch.binding import request
-from harness.arch.interface import Beginning, Frame, Image, Memory, Registers
+from harness.arch.interface import LEAST_STACK, Beginning, Frame, Image, Memory, Registers
 from harness.arch.regset import NT_X86_XSTATE, RegisterSet
 
 # fmt: off
@@ -37,9 +37,6 @@ _DEBUG_REGISTERS = 848
 _DR7 = _DEBUG_REGISTERS + 8 * 7
 
 _INJECTED = struct.Struct("<QQQ")
-_LEAST_STACK = 2048
-"""Size in bytes of the smallest goroutine stack (stackMin in runtime/stack.go): a copy of a stack
-is at least so far away."""
 _LOCALS = 152
 """Size in bytes of debugCallV2's locals. Above them lie the caller's frame pointer, the PC."""
 _FRAME = struct.Struct(f"<{_LOCALS // 8 + 2}Q")
@@ -65,10 +62,6 @@ class Amd64Registers(Registers):
     fs_base: int
     gs_base: int
 
-    @property
-    def in_system_call(self) -> bool:
-        return self.orig_rax < 1 << 63
-
 
 for _role, _field in _ROLES.items():  # a field's descriptor under a second name costs nothing
     setattr(Amd64Registers, _role, getattr(Amd64Registers, _field))
@@ -79,9 +72,9 @@ class Amd64:
 
     name = "amd64"
     trap_pc = 1
-    trap_resume = 0
-    no_operation = b"\x90"
+    silent_trap = b"\x90"  # NOP
     breakpoint_slots = 4
+    steps_off_breakpoints = False  # the kernel sets RF in the flags of a thread that hits one
     integer_registers: Sequence[str] = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
 
     def registers(self) -> Registers:
@@ -95,6 +88,10 @@ class Amd64:
 
     def vector_state(self, tid: int) -> RegisterSet:
         return RegisterSet(tid, NT_X86_XSTATE)
+
+    def in_system_call(self, tid: int, registers: Registers) -> bool:  # noqa: ARG002 - arm64 needs it
+        assert isinstance(registers, Amd64Registers)
+        return registers.orig_rax < 1 << 63
 
     def set_breakpoints(
         self, tid: int, old: Sequence[int | None], new: Sequence[int | None]
@@ -117,13 +114,19 @@ class Amd64:
         frame_pointer = saved.sp - 16  # of debugCallV2: it saved the caller's there
         values = [frame_pointer if name == "_" else getattr(saved, name) for name in _SAVED]
         data = b"".join(value.to_bytes(8, "little") for value in values)
-        return Image(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, data)
+        return Image(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, len(data), ((0, data),))
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:
         trap.sp -= 8
         memory.write(trap.sp, trap.pc.to_bytes(8, "little"))
         trap.closure = closure
         trap.pc = entry
+
+    def leave_trap(self, trap: Registers, memory: Memory) -> bool:  # noqa: ARG002 - PC is behind it
+        return False
+
+    def pass_breakpoint(self, at: Registers, memory: Memory) -> bool:  # noqa: ARG002 - the same
+        return False
 
     def call_from(self, at: Registers, memory: Memory, entry: int) -> Registers:
         registers = at.copy()
@@ -138,7 +141,7 @@ class Amd64:
     def read_frame(self, trap: Registers, memory: Memory, saved: Registers) -> Frame:
         words = _FRAME.unpack(memory.read(trap.sp, _FRAME.size))
         sp = trap.sp + _FRAME.size
-        moved = abs(sp - saved.sp) >= _LEAST_STACK
+        moved = abs(sp - saved.sp) >= LEAST_STACK
         assert isinstance(trap, Amd64Registers)
         registers = saved.copy()
         assert isinstance(registers, Amd64Registers)

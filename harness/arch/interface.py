@@ -1,11 +1,14 @@
 """The seam between the harness and a processor architecture."""
 
 import ctypes
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, Self
 
 from harness.arch.regset import RegisterSet
+
+LEAST_STACK = 2048
+"""Size in bytes of the smallest goroutine stack (stackMin in Go's runtime/stack.go): a copy of a
+stack is at least so far away."""
 
 
 class Registers(ctypes.LittleEndianStructure):
@@ -29,11 +32,6 @@ class Registers(ctypes.LittleEndianStructure):
         """Return registers of their own, with the same values."""
         return type(self).from_buffer_copy(self)
 
-    @property
-    @abstractmethod
-    def in_system_call(self) -> bool:
-        """Whether the thread is stopped inside a system call, which a new PC would disturb."""
-
 
 class Memory(Protocol):
     """A target's memory: addresses and sizes in bytes; OSError where nothing is mapped."""
@@ -56,20 +54,30 @@ class Beginning(NamedTuple):
 
 
 class Image(NamedTuple):
-    """What a piece of memory must hold, at a distance in bytes from the SP that must be there."""
+    """What `size` bytes of memory must hold, at a distance in bytes from the SP that must be there.
+
+    `pieces` are places in there, and what they hold; what lies between them does not matter.
+    """
 
     sp: int
     distance: int
-    data: bytes
+    size: int
+    pieces: tuple[tuple[int, bytes], ...]
+
+    def is_in(self, memory: Memory) -> bool:
+        """Tell whether memory holds it."""
+        found = memory.read(self.sp + self.distance, self.size)
+        return all(found.startswith(data, at) for at, data in self.pieces)
 
 
 class Frame(NamedTuple):
     """What to go on with at the trap with status 16, and what debugCallV2 would have made of it.
 
     `registers` are those from before the call, for the thread that is at the trap: writing them
-    leaves debugCallV2 without its epilogue, which destroys the flags. `changed` names the
-    registers that the epilogue would have restored to another value. If `moved`, the stack was
-    copied meanwhile: then the values are the runtime's, which knows where pointers point now.
+    leaves debugCallV2 without its epilogue, which destroys the flags (amd64) or R27 (arm64), even
+    after a refusal. `changed` names the registers that the epilogue would have restored to another
+    value. If `moved`, the stack was copied meanwhile: then the values are the runtime's, which
+    knows where pointers point now.
     """
 
     registers: Registers
@@ -84,12 +92,12 @@ class Arch(Protocol):
     """What Go calls it: the value of GOARCH."""
     trap_pc: int
     """Bytes from a trap instruction to the PC that the kernel reports for it."""
-    trap_resume: int
-    """Bytes to add to the reported PC to go on behind the trap."""
-    no_operation: bytes
-    """An instruction of a trap's size that does nothing."""
+    silent_trap: bytes
+    """An instruction of a trap's size with which a call goes on as if a debugger had been there."""
     breakpoint_slots: int
     """Hardware execution breakpoints that each thread may have."""
+    steps_off_breakpoints: bool
+    """Whether a thread at an armed breakpoint can go on only by a step while it is out."""
     integer_registers: Sequence[str]
     """Registers of integer arguments and results, in order (Go's abi-internal.md)."""
 
@@ -107,6 +115,13 @@ class Arch(Protocol):
 
     def vector_state(self, tid: int) -> RegisterSet:
         """Return the floating point and vector state of a stopped thread."""
+        ...
+
+    def in_system_call(self, tid: int, registers: Registers) -> bool:
+        """Tell whether a thread, stopped with these registers, is inside a system call.
+
+        There a new PC would be disturbed by the call's end.
+        """
         ...
 
     def set_breakpoints(
@@ -128,6 +143,20 @@ class Arch(Protocol):
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:
         """At the dispatch trap, change `trap` so that the thread calls the function at `entry`."""
+        ...
+
+    def leave_trap(self, trap: Registers, memory: Memory) -> bool:
+        """Change `trap`, at one of the protocol's traps, so that the thread goes on behind it.
+
+        False: it does so as it is.
+        """
+        ...
+
+    def pass_breakpoint(self, at: Registers, memory: Memory) -> bool:
+        """Change `at`, at a SIGTRAP of the program's own, so that it goes on behind a breakpoint.
+
+        False: it does so as it is, or there is no breakpoint instruction.
+        """
         ...
 
     def call_from(self, at: Registers, memory: Memory, entry: int) -> Registers:

@@ -7,17 +7,36 @@ import ctypes
 
 from harness.arch.binding import request
 
+NT_PRSTATUS = 1
 NT_FPREGSET = 2
 NT_X86_XSTATE = 0x202
+NT_ARM_HW_BREAK = 0x402
+NT_ARM_SYSTEM_CALL = 0x404
+NT_ARM_SVE = 0x405
 
 _GETREGSET, _SETREGSET = 0x4204, 0x4205
 
 _VECTOR_LIMIT = 16384
-"""Bytes to offer for a vector set whose size the kernel decides: XSAVE with AMX is 11008."""
+"""Bytes to offer for a vector set whose size the kernel decides: XSAVE with AMX is 11008, SVE with
+its longest vectors 8768."""
+
+_Buffer = ctypes.Structure | ctypes.Array[ctypes.c_char] | ctypes.c_int32
 
 
 class _IoVec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+def read_set(tid: int, note: int, into: _Buffer) -> None:
+    """Read the set `note` of a stopped thread, of which the size is known."""
+    vector = _IoVec(ctypes.addressof(into), ctypes.sizeof(into))
+    request(_GETREGSET, tid, note, ctypes.byref(vector))
+
+
+def write_set(tid: int, note: int, data: _Buffer) -> None:
+    """Write the set `note` of a stopped thread, or its beginning."""
+    vector = _IoVec(ctypes.addressof(data), ctypes.sizeof(data))
+    request(_SETREGSET, tid, note, ctypes.byref(vector))
 
 
 class RegisterSet:

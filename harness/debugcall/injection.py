@@ -162,8 +162,7 @@ class Injection:
             return
         if registers.status == RESTORE:
             self._restore(thread)
-        elif skip := self.program.arch.trap_resume:
-            registers.pc += skip
+        elif self.program.arch.leave_trap(registers, self.process.memory):
             self.process.write_registers(thread, registers)
 
     def _inject(self) -> None:
@@ -201,6 +200,8 @@ class Injection:
             if stop.thread.registers.goroutine == self.call_g:
                 # runtime.Breakpoint in the callee: to stop there is what it asks a debugger for.
                 stop.thread.signal = 0
+                if self.program.arch.pass_breakpoint(stop.thread.registers, self.process.memory):
+                    self.process.write_registers(stop.thread, stop.thread.registers)
             self.process.resume(stop.thread)
         elif stop.kind is Kind.EXIT:
             raise self._lost("the target ended")
@@ -241,8 +242,7 @@ class Injection:
             self.process.write_registers(thread, registers)
             if not self._abandoned:
                 self.timing.dispatched(self)
-        elif skip := self.program.arch.trap_resume:
-            registers.pc += skip
+        elif self.program.arch.leave_trap(registers, self.process.memory):
             self.process.write_registers(thread, registers)
         self.process.resume(thread)
 

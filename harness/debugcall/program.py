@@ -10,13 +10,12 @@ from harness.arch import Arch
 from harness.debugcall.frames import IntFrame
 from harness.errors import TargetError
 from harness.gobinary import (
+    Facts,
     Function,
     GoBinary,
     calibrate,
     is_locked,
     load_bias,
-    static_layout,
-    trap_sites,
 )
 from harness.recording import Callee
 from harness.tracer import Process
@@ -49,12 +48,13 @@ class Goroutine(msgspec.Struct, frozen=True):
 class Program:
     """A Go executable as one process has it in memory."""
 
-    def __init__(self, binary: GoBinary, process: Process) -> None:
+    def __init__(self, binary: GoBinary, facts: Facts, process: Process) -> None:
         self.binary = binary
         self.process = process
         maps = Path(f"/proc/{process.pid}/maps").read_text(errors="surrogateescape")
         self.bias = load_bias(binary, maps)
-        self.layout = static_layout(binary)
+        self.layout = facts.layout
+        self._trap_sites = facts.traps
         self.silenced = False
         self._calibrated = False
         self._addresses: dict[str, int] = {}
@@ -117,8 +117,8 @@ class Program:
 
         Raises `TargetError` if `silence_traps` was needed in an earlier session.
         """
-        nothing, sites = self.arch.no_operation, trap_sites(self.binary)
-        if any(self.process.memory.read(s + self.bias, len(nothing)) == nothing for s in sites):
+        silent, sites = self.arch.silent_trap, self._trap_sites
+        if any(self.process.memory.read(s + self.bias, len(silent)) == silent for s in sites):
             raise TargetError(
                 "debug calls were switched off in this process: a session with it had to be broken "
                 "off in the middle of a call",
@@ -136,7 +136,7 @@ class Program:
         """
         self.silenced = True
         for pc in self.traps:
-            self.process.memory.write(pc - self.arch.trap_pc, self.arch.no_operation)
+            self.process.memory.write(pc - self.arch.trap_pc, self.arch.silent_trap)
 
     def goroutine(self, address: int) -> Goroutine:
         """Read a runtime.g; OSError where none can be."""

@@ -45,7 +45,7 @@ def why_unsafe(program: Program, thread: Thread) -> str:
     function = program.function_at(registers.pc)
     if function is None:
         return "not in Go code"
-    if registers.in_system_call:
+    if program.arch.in_system_call(thread.tid, registers):
         return "in a system call"
     reasons = chain(_code_reasons(program, function, registers.pc), _state_reasons(program, thread))
     try:

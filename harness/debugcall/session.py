@@ -12,18 +12,19 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from harness.arch import arch_for
+from harness.arch import arch_here
 from harness.debugcall.caller import Caller
 from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.program import Program
 from harness.debugcall.seeking import seek
 from harness.errors import TargetError
-from harness.gobinary import GoBinary, open_binary
+from harness.gobinary import Facts, GoBinary, examine, open_binary
 from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
 from harness.recording.machine import this_machine
@@ -33,6 +34,22 @@ from harness.version import __version__
 
 _LOOK = 0.01
 """Seconds between two looks at a condition that no event announces."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is known of an executable beforehand.
+
+    `toolchain` and `control` go into the recording. `facts` are what `examine` found out about it
+    elsewhere; None: find out here.
+    """
+
+    toolchain: str = ""
+    control: bool = False
+    facts: Facts | None = None
+
+
+UNKNOWN = Build()
 
 
 class Session:
@@ -48,8 +65,7 @@ class Session:
         recorder: Recorder,
         *,
         argv: Sequence[str | Path],
-        toolchain: str = "",
-        control: bool = False,
+        build: Build = UNKNOWN,
     ) -> None:
         self.process = process
         self.recorder = recorder
@@ -57,7 +73,7 @@ class Session:
         self._closed = False
         self._calls = 0
         self._begin = time.monotonic_ns()
-        self.program = Program(binary, process)
+        self.program = Program(binary, build.facts or examine(binary), process)
         process.traps = self.program.traps
         recorder.add(
             Header(
@@ -73,8 +89,8 @@ class Session:
                     goarch=binary.goarch,
                     build_id=binary.build_id,
                     launched=process.launched,
-                    toolchain=toolchain,
-                    control=control,
+                    toolchain=build.toolchain,
+                    control=build.control,
                 ),
                 machine=this_machine(),
             )
@@ -90,17 +106,13 @@ class Session:
         stdin: int | None = None,
         stdout: int | None = None,
         own_session: bool = False,
-        toolchain: str = "",
-        control: bool = False,
+        build: Build = UNKNOWN,
     ) -> Self:
-        """Start a Go program, stopped before its first instruction. It dies with the harness.
-
-        `toolchain` and `control` go into the recording: how it was built.
-        """
+        """Start a Go program, stopped before its first instruction. It dies with the harness."""
         binary = open_binary(Path(argv[0]))
         process = Process.launch(
             argv,
-            arch_for(binary.goarch),
+            arch_here(binary.goarch),
             env=env,
             stdin=stdin,
             stdout=stdout,
@@ -108,9 +120,7 @@ class Session:
         )
         with ExitStack() as failed:
             failed.callback(process.close)
-            session = cls(
-                process, binary, recorder, argv=argv, toolchain=toolchain, control=control
-            )
+            session = cls(process, binary, recorder, argv=argv, build=build)
             failed.pop_all()
         return session
 
@@ -123,7 +133,7 @@ class Session:
         if not os.access(executable, os.R_OK):
             raise explain(pid)
         binary = open_binary(executable)
-        process = Process.attach(pid, arch_for(binary.goarch))
+        process = Process.attach(pid, arch_here(binary.goarch))
         with ExitStack() as failed:
             failed.callback(process.close)
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")

@@ -112,17 +112,15 @@ class Volley:
         registers, arch = thread.registers, process.arch
         t, pc = self._clock(), registers.pc
         results = self._frame.read(registers, process.memory)
-        if arch.trap_resume:
-            registers.pc += arch.trap_resume
+        if arch.leave_trap(registers, process.memory):
             arch.set_registers(thread.tid, registers)
         process.resume(thread)
         self._note(t, number, RETURN, pc, results=results)
 
     def _restore(self, number: int) -> bool:
         process, thread = self._process, self._thread
-        sp, distance, data = self._image
         t, registers = self._clock(), thread.registers
-        if registers.sp != sp or process.memory.read(sp + distance, len(data)) != data:
+        if registers.sp != self._image.sp or not self._image.is_in(process.memory):
             process.requeue_trap(thread)
             return False
         process.arch.set_registers(thread.tid, self._saved)

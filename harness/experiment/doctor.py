@@ -13,7 +13,7 @@ from time import monotonic
 
 import msgspec
 
-from harness.arch import Arch, arch_for
+from harness.arch import Arch, arch_for, host_goarch
 from harness.arch.binding import PtraceError
 from harness.cache import cache_folder, writing
 from harness.errors import HarnessError, TracePermissionError, Unsupported
@@ -25,7 +25,6 @@ from harness.tracer.permission import yama_scope
 PROBE_LIMIT = 5.0
 """Seconds until a child must have come by its breakpoint."""
 
-_GOARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _SECCOMP = {"0": "no filter", "1": "strict mode", "2": "a filter, as containers have"}
 _YAMA = (  # Documentation/admin-guide/LSM/Yama.rst
     "any process of the same user may be traced",
@@ -68,8 +67,7 @@ def _tried(name: str, look: Callable[[], str], *, needed: bool = True) -> Item:
 
 
 def _arch() -> Arch:
-    machine = platform.machine()
-    return arch_for(_GOARCH.get(machine, machine))
+    return arch_for(host_goarch())
 
 
 def _tracing() -> str:
@@ -146,7 +144,7 @@ def _releases() -> str:
         check=False,
     )
     folder = Path(os.environ.get("GOMODCACHE") or asked.stdout.strip() or "/nonexistent")
-    pattern = f"toolchain@v0.0.1-go*.linux-{_GOARCH.get(platform.machine(), '*')}"
+    pattern = f"toolchain@v0.0.1-go*.linux-{host_goarch()}"
     names = [path.name for path in (folder / "golang.org").glob(pattern)]
     versions = {name.partition("-go")[2].rpartition(".linux-")[0] for name in names}
     return " ".join(sorted(versions, key=_numbers)) or f"none is fetched yet, in {folder}"

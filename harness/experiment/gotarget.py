@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.debugcall.session import Session
+from harness.debugcall.session import UNKNOWN, Build, Session
 from harness.errors import TargetError
 from harness.recording import Recorder, Report
 
@@ -30,8 +30,7 @@ class GoTarget:
         recorder: Recorder,
         *,
         env: Mapping[str, str] | None = None,
-        toolchain: str = "",
-        control: bool = False,
+        build: Build = UNKNOWN,
     ) -> None:
         child_stdin, self._stdin = os.pipe()
         self._stdout, child_stdout = os.pipe()
@@ -45,8 +44,7 @@ class GoTarget:
                 stdin=child_stdin,
                 stdout=child_stdout,
                 own_session=True,
-                toolchain=toolchain,
-                control=control,
+                build=build,
             )
         except BaseException:
             os.close(self._stdin)

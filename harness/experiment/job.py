@@ -5,9 +5,11 @@ from pathlib import Path
 
 import msgspec
 
+from harness.debugcall.session import Build
 from harness.errors import TargetError
 from harness.experiment.exercise import Plan, exercise
 from harness.experiment.gotarget import GoTarget
+from harness.gobinary import Facts
 from harness.recording import AnyEvent, Callee, Recorder
 from harness.toolchain.environment import neutral
 
@@ -18,13 +20,15 @@ SITE = "main.round"
 class Job(msgspec.Struct, frozen=True):
     """The injections to make into a target built from gotargets/caller.
 
-    `binary` is its file, `toolchain` what built it, `control` whether without the lock.
+    `binary` is its file, `toolchain` what built it, `control` whether without the lock. `facts` are
+    for a place where they cannot be found out, or not as fast.
     """
 
     binary: str
     plan: Plan
     toolchain: str
     control: bool = False
+    facts: Facts | None = None
 
 
 Runner = Callable[[Job, Recorder, Callable[[Sequence[AnyEvent]], None]], None]
@@ -35,9 +39,8 @@ def run_here(
     job: Job, recorder: Recorder, progress: Callable[[Sequence[AnyEvent]], None] = lambda _: None
 ) -> None:
     """Do a job in this process. Raises `TargetError` if its target ends, or never gets ready."""
-    with GoTarget(
-        Path(job.binary), recorder, env=neutral(), toolchain=job.toolchain, control=job.control
-    ) as target:
+    build = Build(job.toolchain, job.control, job.facts)
+    with GoTarget(Path(job.binary), recorder, env=neutral(), build=build) as target:
         target.await_ready()
         session = target.session
         if not exercise(session, [session.site(SITE)], lambda _: CALLEE, job.plan, progress):

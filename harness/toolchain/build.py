@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from harness.arch import host_goarch
 from harness.cache import cache_folder, no_room, writing
 from harness.errors import BuildError, HarnessError
 from harness.toolchain.environment import for_build
@@ -26,15 +27,17 @@ def build_target(
     *,
     overlay: Mapping[Path, Path] | None = None,
     flags: Sequence[str] = (),
-    goarch: str = "amd64",
+    goarch: str | None = None,
 ) -> Path:
     """Build a main package for Linux, without C; return the path of the executable.
 
     `source` is the name of a folder under gotargets (`caller`) or the path of one elsewhere.
-    `overlay` maps files of the toolchain to those that replace them; `flags` go to `go build`. The
-    executable stays in the cache under a key of all that it is made from, so it is built once, also
-    when several processes ask at the same time. Raises BuildError with what the Go command said.
+    `overlay` maps files of the toolchain to those that replace them; `flags` go to `go build`;
+    `goarch` is what it is to run on, None for this machine. The executable stays in the cache under
+    a key of all that it is made from, so it is built once, also when several processes ask at the
+    same time. Raises BuildError with what the Go command said.
     """
+    goarch = goarch or host_goarch()
     require_debug_calls(toolchain.version, goarch)
     folder = package_folder(source)
     overlay = overlay or {}

@@ -6,7 +6,12 @@ Source: include/uapi/linux/ptrace.h and ptrace(2).
 import ctypes
 from errno import ESRCH
 
-from ptrace.binding.func import PTRACE_CONT, PTRACE_DETACH, ptrace_geteventmsg
+from ptrace.binding.func import (
+    PTRACE_CONT,
+    PTRACE_DETACH,
+    PTRACE_SINGLESTEP,
+    ptrace_geteventmsg,
+)
 
 from harness.arch.binding import PtraceError, request
 
@@ -21,14 +26,15 @@ __all__ = [
     "listen",
     "ptrace_geteventmsg",
     "seize",
+    "step",
     "trap_code",
 ]
 
 EVENT_CLONE = 3
 EVENT_EXEC = 4
 EVENT_STOP = 128
-TRAP_HWBKPT = 4
-"""siginfo.si_code of a hardware breakpoint (include/uapi/asm-generic/siginfo.h)."""
+TRAP_TRACE, TRAP_HWBKPT = 2, 4
+"""siginfo.si_code of a step and of a hardware breakpoint (include/uapi/asm-generic/siginfo.h)."""
 
 _SEIZE, _INTERRUPT, _LISTEN, _GETSIGINFO = 0x4206, 0x4207, 0x4208, 0x4202
 _O_TRACECLONE, _O_TRACEEXEC, _O_EXITKILL = 0x8, 0x10, 0x100000
@@ -53,6 +59,11 @@ def listen(tid: int) -> None:
 def cont(tid: int, signal: int) -> None:
     """Let a stopped thread run, with `signal` delivered first unless it is 0."""
     _unless_gone(PTRACE_CONT, tid, signal)
+
+
+def step(tid: int) -> None:
+    """Let a stopped thread execute one instruction."""
+    _unless_gone(PTRACE_SINGLESTEP, tid, 0)
 
 
 def detach(tid: int, signal: int) -> None:

@@ -20,17 +20,20 @@ class Kind(enum.Enum):
 class Thread:
     """One traced thread. `registers` are those of its last stop by SIGTRAP.
 
-    `group_stop` says that it has stopped with its whole process (SIGSTOP and the like),
-    `listening` that it was left in that state.
+    `hit` is the address of the breakpoint that it was last seen at, until it runs on; `stepping`
+    the breakpoints to give it back once it is past that one. `group_stop` says that it has stopped
+    with its whole process (SIGSTOP and the like), `listening` that it was left in that state.
     """
 
     __slots__ = (
         "_inner_tid",
         "breakpoints",
         "group_stop",
+        "hit",
         "listening",
         "registers",
         "signal",
+        "stepping",
         "stopped",
         "tid",
     )
@@ -44,6 +47,8 @@ class Thread:
         self._inner_tid = 0
         self.registers = arch.registers()
         self.breakpoints: list[int | None] = [None] * arch.breakpoint_slots
+        self.hit: int | None = None
+        self.stepping: list[int | None] | None = None
 
     @property
     def inner_tid(self) -> int:

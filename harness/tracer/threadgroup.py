@@ -139,9 +139,52 @@ class ThreadGroup:
         if thread.group_stop:
             thread.group_stop, thread.listening = False, True
             requests.listen(thread.tid)
-        else:
+        elif thread.hit is None or not self._step_off(thread):
+            thread.hit = None
             requests.cont(thread.tid, thread.signal)
         thread.signal = 0
+
+    def _step_off(self, thread: Thread) -> bool:
+        """Have a thread execute the instruction under its breakpoint, without that breakpoint.
+
+        False where no step is needed: this is not the architecture for it, the breakpoint is out,
+        the thread was moved elsewhere, or it has a signal to take and comes by again afterwards.
+
+        The other threads run meanwhile and keep their breakpoints. A step clears the processor's
+        exclusive monitor, so a breakpoint between a load-exclusive and its store would never let
+        the loop end. None is ever there: they are at entries of functions and at beginnings of
+        statements, and such a loop lies in one statement, behind the test whether this processor
+        has instructions that need no loop.
+        """
+        if not self.arch.steps_off_breakpoints or thread.signal:
+            return False
+        if thread.hit not in thread.breakpoints:
+            return False
+        now, armed = self.arch.registers(), thread.breakpoints
+        try:
+            self.arch.get_registers(thread.tid, now)
+            if now.pc != thread.hit:
+                return False
+            self._program(thread, [None if a == thread.hit else a for a in armed])
+            thread.stepping = armed
+            requests.step(thread.tid)
+        except requests.PtraceError as error:
+            if error.errno != ESRCH:
+                raise
+        return True  # also if it was killed: its exit is still to come
+
+    def _stepped_off(self, thread: Thread, status: int) -> bool:
+        """Take in the stop of a thread that was to step; tell whether it is the end of the step.
+
+        If not, a signal or a stop of all threads came first, and it still is where it was.
+        """
+        assert thread.stepping is not None
+        self._program(thread, thread.stepping)
+        thread.stepping = None
+        if status != _TRAPPED or requests.trap_code(thread.tid) != requests.TRAP_TRACE:
+            return False
+        thread.hit, thread.stopped = None, True
+        return True
 
     def stop_all(self) -> None:
         """Stop every thread. What stopped by itself meanwhile is kept for `wait`."""
@@ -235,6 +278,8 @@ class ThreadGroup:
 
     def _reap_stop(self, tid: int, status: int) -> tuple[Thread | None, Stop | None]:
         thread = self.threads.get(tid)
+        if thread is not None and thread.stepping and self._stepped_off(thread, status):
+            return thread, None
         if status == _TRAPPED and thread is not None:
             thread.stopped = True
             return thread, self._trapped(thread)
@@ -267,6 +312,7 @@ class ThreadGroup:
         if registers.pc in self.traps:
             return Stop(Kind.TRAP, thread)
         if registers.pc in thread.breakpoints:
+            thread.hit = registers.pc
             return Stop(Kind.BREAKPOINT, thread)
         if requests.trap_code(thread.tid) == requests.TRAP_HWBKPT:
             return None  # it was already on its way when the breakpoint was taken out

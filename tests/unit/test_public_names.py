@@ -6,8 +6,8 @@ import pytest
 
 PUBLIC = {
     "harness.gobinary": """
-        Function GLayout GoBinary Layout LayoutError MLayout PLayout calibrate is_locked
-        load_bias open_binary static_layout trap_sites
+        Facts Function GLayout GoBinary Layout LayoutError MLayout PLayout calibrate examine
+        is_locked load_bias open_binary static_layout trap_sites
     """,
     "harness.invariants": "Finding INVARIANTS Invariant",
     "harness.recording": """

@@ -6,7 +6,12 @@ to the stack. It is written value by value, as there, to share no arithmetic wit
 
 from collections.abc import Sequence
 
-AMD64_INTEGERS = ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11")
+INTEGERS = {
+    "amd64": ("rax", "rbx", "rcx", "rdi", "rsi", "r8", "r9", "r10", "r11"),
+    "arm64": tuple(f"x{n}" for n in range(16)),
+}
+"""The registers of integers. On amd64 the frame begins at SP at a trap, on arm64 8 bytes above."""
+FRAME_ABOVE_SP = {"amd64": 0, "arm64": 8}
 
 
 class Assigned:
