@@ -1,9 +1,11 @@
 """One guest: what a boot runs, what is handed in, what comes back."""
 
+import re
 import secrets
 import shlex
 import shutil
 import signal
+import subprocess
 import tarfile
 import tempfile
 from collections import deque
@@ -35,13 +37,20 @@ class Guest:
     cpu: str = qemu.CPUS[0]
 
     @classmethod
-    def prepare(cls, cpu: str = qemu.CPUS[0], *, distributions: Sequence[str] = NEEDED) -> "Guest":
+    def prepare(
+        cls,
+        cpu: str = qemu.CPUS[0],
+        *,
+        distributions: Sequence[str] = NEEDED,
+        hear: Callable[[str], None] = lambda _: None,
+    ) -> "Guest":
         """Return a guest with these Python distributions (names of requirements.lock).
 
-        What it is made of is fetched the first time and then kept in the cache. Raises GuestError.
+        What it is made of is fetched the first time, and `hear` is told; then it stays in the
+        cache. Raises GuestError.
         """
         qemu.require_qemu()
-        base = image()
+        base = image(hear)
         return cls(base, site_archive(distributions, base.python), cpu)
 
     def run(
@@ -97,18 +106,16 @@ class Guest:
         with qemu.running(line, archives, disk) as process:
             try:
                 for text in qemu.console_lines(process, limit):
-                    heard, _, rest = text.partition(f"{word} ")
-                    if heard:
-                        last.append(heard)
-                        hear(heard)
-                    if rest:
-                        status, files = rest.split()
-                        if files != "kept":
+                    if end := re.search(rf"{word} (\d+) (kept|lost)", text):
+                        if end[2] == "lost":
                             raise _lost(last)
-                        return int(status)
-            except TimeoutError:
+                        return int(end[1])
+                    if text:
+                        last.append(text)
+                        hear(text)
+                raise _died(process.wait(limit), last)
+            except (TimeoutError, subprocess.TimeoutExpired):
                 raise _too_slow(limit, last) from None
-            raise _died(process.wait(), last)
 
     def _fill(self, archives: IO[bytes], disk: IO[bytes], handed: Tree) -> None:
         try:
@@ -173,7 +180,7 @@ def _died(code: int, last: Sequence[str]) -> GuestError:
     how = f"QEMU was killed by {signal.Signals(-code).name}" if code < 0 else f"QEMU ended ({code})"
     return GuestError(
         f"the arm64 guest died before its command was done: {how}{_words(last)}",
-        mend=f"try again; QEMU needs {qemu.MEMORY} MiB of free memory",
+        mend=f"try again, with QEMU 7.0 or newer and {qemu.MEMORY} MiB of free memory",
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import lzma
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,7 +33,7 @@ _LEFT_OUT = re.compile(
     r"|usr/lib/python3[.\d]*/lib-dynload/_(codecs_|ctypes_test|test)"
     r"|usr/lib/python3[.\d]*/(config-|ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)"
 )
-_MAKERS = ("debian.py", "image.py", "python.py", "tree.py")
+_MAKERS = ("bytecode.py", "debian.py", "image.py", "python.py", "tree.py")
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -52,8 +52,8 @@ class _Manifest(msgspec.Struct, frozen=True):
     packages: tuple[str, ...]
 
 
-def image() -> Image:
-    """Return the guest's image; make it if there is none, which takes a network and some seconds.
+def image(hear: Callable[[str], None]) -> Image:
+    """Return the guest's image; make it if there is none, which `hear` is told.
 
     It is made anew when these modules change, or the Python that runs them. Until then it stays as
     it is, whatever Debian releases meanwhile, so that measurements are made with one kernel; to
@@ -62,7 +62,12 @@ def image() -> Image:
     digest = hashlib.sha256(HOST.encode())
     for name in _MAKERS:
         digest.update(Path(__file__).with_name(name).read_bytes())
-    folder = built_once("vm", "image", digest.hexdigest()[:32], build=_build)
+
+    def build(folder: Path) -> None:
+        hear("making the arm64 guest of Debian's packages, once: 40 MB to fetch")
+        _build(folder)
+
+    folder = built_once("vm", "image", digest.hexdigest()[:32], build=build)
     manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
     return Image(folder / "kernel", folder / "base.cpio", manifest.python, manifest.packages)
 

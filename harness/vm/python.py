@@ -1,23 +1,21 @@
 """Python in the guest: locked wheels, this package, and byte code for what was read as source.
 
-Byte code of the host serves where host and guest have the same minor version of Python. Elsewhere
-the guest compiles what it imports, each boot anew, and under emulation that takes long.
+The guest would compile what it imports at each boot anew, and under emulation that takes long.
 """
 
 import hashlib
 import io
-import marshal
 import re
+import shutil
 import subprocess
 import sys
-import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 
 from harness.cache import built_once, no_room
 from harness.errors import GuestError
+from harness.vm import bytecode
 from harness.vm.tree import Entry, Tree, file, from_host, place, write_archive
 
 SITE = "/usr/lib/python3/dist-packages"
@@ -42,29 +40,31 @@ def harness_tree(python: str) -> Tree:
 
 
 def with_byte_code(tree: Tree, python: str) -> Tree:
-    """Return the tree with the byte code of each Python source, if this Python's fits."""
-    if python != HOST:
-        return tree
+    """Return the tree with byte code for each Python source, if that Python is on this machine."""
+    sources = [(f"/{path}", entry.content) for path, entry in tree.items() if path.endswith(".py")]
     tag = f"cpython-{python.replace('.', '')}"
-    compiled = {}
-    for path, entry in tree.items():
-        if path.endswith(".py"):
-            code = _compiled(entry.content, "/" + path)
+    complete = dict(tree)
+    for (path, _), code in zip(sources, _compiled(sources, python), strict=True):
+        if code is not None:
             where = Path(path)
-            compiled[str(where.parent / "__pycache__" / f"{where.stem}.{tag}.pyc")] = code
-    return tree | {path: entry for path, entry in compiled.items() if entry is not None}
+            complete[place(f"{where.parent}/__pycache__/{where.stem}.{tag}.pyc")] = file(code)
+    return complete
 
 
-def _compiled(source: bytes, path: str) -> Entry | None:
-    """Compile to an "unchecked hash-based" file (PEP 552): the guest's clock does not matter."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            code = compile(source, path, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            return None
-    flags = (0b01).to_bytes(4, "little")
-    return file(MAGIC_NUMBER + flags + source_hash(source) + marshal.dumps(code))
+def _compiled(sources: Sequence[tuple[str, bytes]], python: str) -> Sequence[bytes | None]:
+    if python == HOST:
+        return [bytecode.compiled(*source) for source in sources]
+    interpreter = shutil.which(f"python{python}")
+    if interpreter is not None:
+        done = subprocess.run(
+            [interpreter, "-I", bytecode.__file__],
+            input=bytecode.packed(sources),
+            capture_output=True,
+            check=False,
+        )
+        if not done.returncode:
+            return bytecode.unpacked(done.stdout)
+    return [None] * len(sources)
 
 
 def site_archive(distributions: Sequence[str], python: str) -> Path:

@@ -109,6 +109,9 @@ def console_lines(process: subprocess.Popen[bytes], limit: float) -> Iterator[st
         chunk = process.stdout.read(_CHUNK)
         *lines, partial = (partial + chunk).split(b"\n")
         yield from (_text(line) for line in lines)
+        if len(partial) > _CHUNK:  # no line of words; it is not to fill the memory
+            yield _text(partial)
+            partial = b""
         if not chunk:
             break
     if partial:

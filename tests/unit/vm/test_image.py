@@ -29,7 +29,7 @@ def test_modules_come_after_those_that_they_need_and_once() -> None:
 def test_a_machine_without_apt(monkeypatch: pytest.MonkeyPatch, empty_cache: Path) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(GuestError, match="there is no apt-get here") as caught:
-        image()
+        image(print)
     assert "on Debian" in caught.value.mend
     assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
 
@@ -52,7 +52,7 @@ def test_apt_that_fails(
     for name in ("apt-get", "apt-cache"):
         program(name, f"#!/bin/sh\necho '{says}'\nexit 100\n")
     with pytest.raises(error, match=words):
-        image()
+        image(print)
     assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
 
 

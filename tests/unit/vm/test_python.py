@@ -55,6 +55,20 @@ def test_no_byte_code_for_another_python_or_for_what_does_not_compile() -> None:
     assert list(with_byte_code({"x.py": file(b"print 1")}, HOST)) == ["x.py"]
 
 
+def test_another_python_compiles_for_itself(
+    program: Callable[[str, str], Path],
+) -> None:
+    """The one that runs the tests stands for it, under the name of one that never was."""
+    program("python3.2", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    tree = {"a.py": file(b"value = 1"), "b.py": file(b"print 1"), "c.txt": file(b"")}
+    complete = with_byte_code(tree, "3.2")
+    assert set(complete) == {*tree, "__pycache__/a.cpython-32.pyc"}
+    same = with_byte_code(tree, HOST)[f"__pycache__/a.cpython-{HOST.replace('.', '')}.pyc"]
+    assert complete["__pycache__/a.cpython-32.pyc"] == same
+    program("python3.2", "#!/bin/sh\nexit 127\n")
+    assert with_byte_code(tree, "3.2") == tree
+
+
 def test_the_harness_is_handed_in_without_what_stands_beside_it() -> None:
     tree = harness_tree("3.2")
     package = "usr/lib/python3/dist-packages/harness"
