@@ -5,6 +5,7 @@
     │   ├── BinaryError             129  a file is no Go program that can be examined
     │   ├── RecordingError          129  a recording cannot be read or written
     │   └── TargetError             129  the target ended, crashed or never got ready
+    │       └── IdleTarget          129  nothing in the target came by where a call is safe
     ├── Unsupported                 125  this toolchain or target cannot be judged
     │   └── BuildError              125  a toolchain or a target does not build
     ├── TracePermissionError        131  the kernel does not let this process trace that one
@@ -45,6 +46,10 @@ class RecordingError(InputError):
 
 class TargetError(InputError):
     """The target ended, crashed by itself or never got ready."""
+
+
+class IdleTarget(TargetError):
+    """No thread of the target came by a place where a call is safe, in the time given."""
 
 
 class Unsupported(HarnessError):

@@ -12,6 +12,7 @@ They are made for `git bisect run` (git-bisect(1)): nothing that says nothing ab
 in 0 or 1, neither a wrong option nor a traceback.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ __all__ = ["main"]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command with these arguments (`sys.argv` if None) and return its exit code."""
+    _open_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP is ignored: let it be
             signal.signal(number, signal.default_int_handler)
@@ -46,6 +48,13 @@ def main(args: Sequence[str] | None = None) -> int:
     except Exception:  # noqa: BLE001 - a traceback of Python's own would end in 1, a violation
         code = _broken()
     return code
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where a standard stream is closed, so that no pipe of ours takes its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stderr is 2
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
+    os.close(descriptor)
 
 
 def _misused(error: click.UsageError) -> int:

@@ -55,8 +55,10 @@ def account(check: Check, again: str) -> Iterator[str]:
     yield from _explained(verdict)
     if check.recording:
         yield f"recording: {check.recording}"
-    if command := check.command or again:
-        yield f"again: {command}"
+    if check.command:
+        yield f"recorded by: {check.command}"
+    elif again:
+        yield f"again: {again}"
 
 
 def table(outcomes: "Sequence[Outcome]") -> "Table":

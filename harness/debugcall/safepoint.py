@@ -36,6 +36,13 @@ _UNSAFE_PACKAGES = (
 """Code that holds runtime locks, has no stack maps, or runs with the write barrier half done."""
 
 
+def why_never(function: Function) -> str:
+    """Say why no stop in a function can take a call; empty if one may."""
+    if function.name.startswith(_UNSAFE_PACKAGES):
+        return f"in {function.name}"
+    return f"in assembly, {function.name}" if function.asm or function.spwrite else ""
+
+
 def why_unsafe(program: Program, thread: Thread) -> str:
     """Say why nothing may be injected into a thread as it stands; empty if it may.
 
@@ -49,7 +56,7 @@ def why_unsafe(program: Program, thread: Thread) -> str:
         return "in a system call"
     reasons = chain(_code_reasons(program, function, registers.pc), _state_reasons(program, thread))
     try:
-        return next(reasons, "")
+        return next(filter(None, reasons), "")
     except OSError:
         return "no goroutine in the register"
 
@@ -58,9 +65,8 @@ def why_unsafe(program: Program, thread: Thread) -> str:
 
 
 def _code_reasons(program: Program, function: Function, pc: int) -> Iterator[str]:
-    if function.name.startswith(_UNSAFE_PACKAGES):
-        yield f"in {function.name}"
-    if function.asm or function.spwrite or not program.binary.has_locals_map(function):
+    yield why_never(function)
+    if not program.binary.has_locals_map(function):
         yield f"in assembly, {function.name}"
     if program.binary.unsafe_point(function, pc - program.bias) != -1:
         yield f"at an unsafe point of {function.name}"

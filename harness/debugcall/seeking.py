@@ -8,7 +8,7 @@ from harness.debugcall.caller import Caller
 from harness.debugcall.program import Program
 from harness.debugcall.safepoint import why_unsafe
 from harness.debugcall.slots import SEEK_SLOTS
-from harness.errors import Interrupted, TargetError
+from harness.errors import IdleTarget, Interrupted, TargetError
 from harness.tracer import Kind, Thread
 
 _LOOK = 0.01
@@ -17,12 +17,12 @@ _LOOK = 0.01
 
 def seek(
     program: Program, sites: Sequence[int], seconds: float, nudge: Callable[[], None] | None
-) -> Caller | None:
+) -> Caller:
     """Let the target run until a thread can take a call; keep that one stopped, no other.
 
     A thread can at one of `sites`, run-time addresses, three at most. After a hundredth of the time
     threads are also looked at wherever they are: a program that only computes comes by no site.
-    `nudge` is called once the target runs. None: no thread could in the time given.
+    `nudge` is called once the target runs. Raises `IdleTarget` when the time is over.
     """
     try:
         return _seek(program, sites, seconds, nudge)
@@ -36,7 +36,7 @@ def seek(
 
 def _seek(
     program: Program, sites: Sequence[int], seconds: float, nudge: Callable[[], None] | None
-) -> Caller | None:
+) -> Caller:
     begin = monotonic()
     _watch(program, sites)
     program.process.resume_all()
@@ -46,6 +46,8 @@ def _seek(
     while caller is None and monotonic() < begin + seconds:
         caller = _await_site(program, monotonic() + _LOOK) or _sample(program)
     _watch(program, ())
+    if caller is None:
+        raise _idle(program, seconds)
     return caller
 
 
@@ -67,6 +69,14 @@ def _await_site(program: Program, until: float) -> Caller | None:
             return _caller(program, stop.thread)
         program.process.resume(stop.thread)
     return None
+
+
+def _idle(program: Program, seconds: float) -> IdleTarget:
+    what = f"no thread came by a place where a call is safe, for {seconds:.0f} s"
+    pid = program.process.pid
+    if program.process.suspended:
+        return IdleTarget(f"{what}: process {pid} is stopped", mend=f"kill -CONT {pid}")
+    return IdleTarget(f"{what}: the program is idle", mend="send it something to do meanwhile")
 
 
 def _ended(program: Program) -> TargetError:

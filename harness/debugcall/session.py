@@ -192,7 +192,7 @@ class Session:
 
     def seek(
         self, sites: Sequence[int], limit: float, nudge: Callable[[], None] | None = None
-    ) -> Caller | None:
+    ) -> Caller:
         """Let the target run until a thread can take a call, `limit` seconds at most.
 
         See `harness.debugcall.seeking.seek`.

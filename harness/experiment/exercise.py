@@ -8,11 +8,14 @@ from time import monotonic
 
 from harness.debugcall.injection import Timing
 from harness.debugcall.session import Session
-from harness.recording import AnyEvent, Callee, Schedule, Starved
+from harness.errors import IdleTarget
+from harness.recording import AnyEvent, Callee, Planned, Schedule, Starved
 from harness.schedule import Delay, Steal, volley
 
-HELD_LIMIT = 0.5
-"""Seconds for which a goroutine is kept from its work: all calls from one stop take no longer."""
+HELD_LIMIT = 0.1
+"""Seconds for which a goroutine of an attached program is kept from its work: all calls from one
+stop take no longer. A launched one has nobody who waits for it."""
+HELD_LIMIT_LAUNCHED = 5.0
 SEEK_LIMIT = 10.0
 """Seconds until a target in which nobody comes by is given up."""
 
@@ -57,10 +60,13 @@ def exercise(
     after each stop. `nudge` is called when a stop is waited for. The target runs on between stops.
     """
     timings = {s: _TIMINGS[s](session) for s, _ in plan.steps if s in _TIMINGS}
+    held = HELD_LIMIT_LAUNCHED if session.process.launched else HELD_LIMIT
+    session.recorder.add(Planned(t=session.clock(), injections=plan.total))
     todo = deque(schedule for schedule, number in plan.steps for _ in range(number))
     while todo:
-        caller = session.seek(sites, SEEK_LIMIT, nudge)
-        if caller is None:
+        try:
+            caller = session.seek(sites, SEEK_LIMIT, nudge)
+        except IdleTarget:
             session.recorder.add(
                 Starved(
                     t=session.clock(),
@@ -70,7 +76,7 @@ def exercise(
             )
             return False
         seen, called = len(session.recorder.events), callee(caller.saved.sp)
-        until = monotonic() + HELD_LIMIT * session.scale
+        until = monotonic() + held * session.scale
         left: list[Schedule] = []
         here = [todo.popleft() for _ in range(min(plan.per_stop, len(todo)))]
         for schedule, calls in groupby(here):

@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.debugcall.safepoint import why_never
 from harness.debugcall.session import Session
-from harness.errors import BinaryError, TargetError
+from harness.errors import BinaryError, InputError, TargetError
 from harness.experiment.check import Progress
 from harness.experiment.exercise import Plan, exercise
 from harness.experiment.verdict import Check, judge
@@ -90,6 +91,11 @@ def _callee(sp: int) -> Callee:
 
 def _sites(session: Session, at: str | None) -> list[int]:
     if at is not None:
+        if why_never(session.program.binary.function(at)):
+            raise InputError(
+                f"no call can be injected in {at}, nor in any code of the runtime or in assembly",
+                mend="give --at a function of your own",
+            )
         return [session.site(at)]
     found = []
     for name in SITES:

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from harness.invariants import INVARIANTS, Finding
-from harness.recording import Exited, Injection, Lost, Outcome, Recording, Schedule, Starved
+from harness.recording import (
+    Exited,
+    Injection,
+    Lost,
+    Outcome,
+    Planned,
+    Recording,
+    Schedule,
+    Starved,
+)
 
 CONTESTED_SHARE = 0.9
 """Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
@@ -155,16 +164,7 @@ def _doubts(
     """Yield the reasons why nothing can be told, the plainest first."""
     if not recording.complete:
         yield _broken_off(counts)
-    if any(end.early for end in recording.all(Exited)):
-        yield f"the session was broken off after {len(recording.injections)} injections"
-    if lost := recording.all(Lost):
-        yield f"injection {lost[0].call} was lost: {lost[0].why}"
-    if starved := recording.all(Starved):
-        state = "is stopped by a signal (kill -CONT)" if starved[0].suspended else "is idle"
-        yield (
-            f"after {len(recording.injections)} injections no thread came by a place where a call "
-            f"is safe, for {starved[0].seconds:.0f} s: the program {state}"
-        )
+    yield from _unplanned(recording)
     if not counts:
         yield "nothing could be injected"
     locked = sum(count.locked for count in counts.values())
@@ -173,6 +173,31 @@ def _doubts(
         yield f"no theft was tried; {witness}"
     if contested < CONTESTED_SHARE * tried:
         yield f"only {contested} of {tried} thefts came about; {witness}"
+
+
+def _unplanned(recording: Recording) -> Iterator[str]:
+    """Yield what kept a session from its plan."""
+    made = len(recording.injections)
+    planned = sum(plan.injections for plan in recording.all(Planned))
+    for end in recording.all(Exited):
+        if end.early:
+            yield f"the session was broken off after {made} injections"
+        elif end.by_itself and made < planned:
+            yield f"the program ended by itself ({end.how}) after {made} of {planned} injections"
+        elif end.crash:
+            yield f"the program was ended by {end.how} after {made} injections, rightly or not"
+    for lost in recording.all(Lost):
+        yield f"injection {lost.call} was lost: {lost.why}"
+    for starved in recording.all(Starved):
+        state = (
+            "is stopped by a signal (kill -CONT)"
+            if starved.suspended
+            else "is idle; send it something to do meanwhile, or let --wake connect to a server"
+        )
+        yield (
+            f"after {made} injections no thread came by a place where a call is safe, for "
+            f"{starved.seconds:.0f} s: the program {state}"
+        )
 
 
 def _broken_off(counts: dict[Schedule, Counts]) -> str:

@@ -10,6 +10,7 @@ names its type.
 """
 
 import enum
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, Signals
 
 import msgspec
 
@@ -23,6 +24,9 @@ class Schedule(enum.StrEnum):
     NATURAL = "natural"
     DELAY = "delay"
     STEAL = "steal"
+
+
+_CRASHES = {SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV}
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag=str.lower, kw_only=True):
@@ -185,6 +189,13 @@ class Lost(Event, frozen=True):
     why: str
 
 
+class Planned(Event, frozen=True):
+    """The session is about to make so many injections."""
+
+    t: int
+    injections: int
+
+
 class Starved(Event, frozen=True):
     """No thread came by a place where a call is safe, for `seconds`; the session gave up.
 
@@ -217,6 +228,24 @@ class Exited(Event, frozen=True):
     killed: bool = False
     early: bool = False
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether the target ended without the harness wanting it."""
+        return not self.detached and not self.killed
+
+    @property
+    def how(self) -> str:
+        """How the target ended, in words."""
+        if self.signal is None:
+            return f"exit code {self.code}"
+        name = next((f", {known.name}" for known in Signals if known == self.signal), "")
+        return f"signal {self.signal}{name}"
+
+    @property
+    def crash(self) -> bool:
+        """Whether it ended by a signal that a fault raises. Any other one comes from outside."""
+        return self.by_itself and self.signal in _CRASHES
+
 
 AnyEvent = (
     Header
@@ -229,6 +258,7 @@ AnyEvent = (
     | Trap
     | Restored
     | Lost
+    | Planned
     | Starved
     | Report
     | Exited

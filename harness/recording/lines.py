@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
@@ -15,6 +16,8 @@ from harness.recording.recording import Recording
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnyEvent).decode
+_MARK = b'{"event":"header",'
+"""What each recording begins with."""
 _UNDECODABLE = (ValueError, RecursionError)
 """What msgspec raises for a line: its own errors and UnicodeDecodeError are ValueErrors."""
 
@@ -32,6 +35,7 @@ class Recorder:
         self._pending: list[bytes] = []
         self._fd: int | None = None
         if path is not None:
+            _refuse_to_overwrite(path)
             try:
                 self._fd = os.open(
                     path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666
@@ -140,6 +144,18 @@ def _check_format(path: Path, line: bytes) -> None:
             f"{path} has recording format {version}, this harness reads up to {FORMAT}",
             mend="install a newer debugcall-harness",
         )
+
+
+def _refuse_to_overwrite(path: Path) -> None:
+    """Raise RecordingError if a file is there that is no recording; devices may be written to."""
+    with suppress(OSError):  # then it cannot be written either, or is not there
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                if file.read(len(_MARK)) != _MARK:
+                    raise RecordingError(
+                        f"{path} exists and is no recording",
+                        mend="choose another place with --record",
+                    )
 
 
 def _unwritable(path: Path, error: OSError) -> RecordingError:

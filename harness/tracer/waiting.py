@@ -1,8 +1,8 @@
 """Waiting for what traced threads do, with a time limit and without polling.
 
-SIGCHLD, and the signals by which a user ends the harness, are blocked while a process is traced
-and taken by sigtimedwait(2). So Ctrl-C is an event like the others: it never cuts in between a
-stop and the reaping of it.
+SIGCHLD, and the signals that would end the harness, are blocked while a process is traced and
+taken by sigtimedwait(2). So Ctrl-C is an event like the others: it never cuts in between a stop and
+the reaping of it.
 """
 
 import math
@@ -15,8 +15,18 @@ from harness.errors import HarnessError, InputError
 
 _WALL = 0x40000000
 """__WALL of waitpid(2): wait for threads too."""
-_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-BLOCKED = {signal.SIGCHLD, *_ENDING}
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
+_FATAL = {
+    signal.SIGALRM,
+    signal.SIGIO,
+    signal.SIGPROF,
+    signal.SIGPWR,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGVTALRM,
+    signal.SIGXCPU,
+}
+"""They end a process that has no handler for them: signal(7)."""
 _RECHECK = 0.2
 """Seconds. Another thread of this process that does not block SIGCHLD may swallow one; then this
 bounds the delay."""
@@ -52,7 +62,10 @@ class Waiter:
         self.asked_to_end: signal.Signals | None = None
         self.heeded = False
         self._closed = False
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+        unhandled = {number for number in _FATAL if signal.getsignal(number) is signal.SIG_DFL}
+        self._ending = _ENDING | unhandled
+        self._blocked = {signal.SIGCHLD, *self._ending}
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._blocked)
 
     def next(self, limit: float) -> tuple[int, int] | None:
         """Return the next (tid, wait status), or None once monotonic() has reached `limit`.
@@ -72,13 +85,13 @@ class Waiter:
             rest = limit - monotonic()
             if rest <= 0:
                 return None
-            taken = signal.sigtimedwait(BLOCKED, min(rest, _RECHECK))
+            taken = signal.sigtimedwait(self._blocked, min(rest, _RECHECK))
             if taken and self._asks_to_end(taken.si_signo):
                 return None
 
     def look(self) -> None:
         """Take a signal to end that has come. `next` does only when there is nothing to reap."""
-        while taken := signal.sigtimedwait(_ENDING, 0):
+        while taken := signal.sigtimedwait(self._ending, 0):
             self._asks_to_end(taken.si_signo)
 
     def close(self) -> None:
@@ -89,7 +102,7 @@ class Waiter:
         if self._closed:
             return
         self._closed, Waiter._in_use = True, False
-        while taken := signal.sigtimedwait(BLOCKED, 0):
+        while taken := signal.sigtimedwait(self._blocked, 0):
             self._asks_to_end(taken.si_signo)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         if self.asked_to_end and not self.heeded:
@@ -97,7 +110,7 @@ class Waiter:
 
     def _asks_to_end(self, number: int) -> bool:
         # Blocked signals come also where they are ignored, as SIGHUP is under nohup.
-        if number not in _ENDING or signal.getsignal(number) is signal.SIG_IGN:
+        if number not in self._ending or signal.getsignal(number) is signal.SIG_IGN:
             return False
         self.asked_to_end = signal.Signals(number)
         return True

@@ -91,7 +91,6 @@ def behind_the_swap(session: Session) -> int:
 
 def seek(session: Session, site: int) -> Caller:
     caller = session.seek([site], GENEROUS)
-    assert caller is not None
     assert caller.saved.pc == site
     return caller
 
@@ -174,7 +173,6 @@ def test_vector_registers_survive(build: Build, version: str | None) -> None:
         for n in range(200):
             # At the loop's head, and now and then wherever a thread happens to be.
             caller = session.seek([], 0.5 * GENEROUS / 60) if n % 20 == 0 else seek(session, loop)
-            assert caller is not None
             session.inject(caller, SMEAR, steal if n % 2 else Natural())
             volley(session, caller, SMEAR, 1)
             session.release(caller)

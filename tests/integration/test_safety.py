@@ -80,7 +80,16 @@ def injecting(pid: int, schedule: Schedule) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize("schedule", list(Schedule))
 def test_a_request_to_end_ends_the_call_and_lets_go(build: Build, schedule: Schedule) -> None:
     spread = random.Random(schedule)  # noqa: S311 - moments, no secrets
-    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    numbers = itertools.cycle(
+        (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGQUIT,
+            signal.SIGUSR1,
+            signal.SIGALRM,
+        )
+    )
     with Running(build("caller")) as target:
         for number in itertools.islice(numbers, 12):
             with injecting(target.pid, schedule) as harness:
@@ -114,7 +123,6 @@ def test_the_call_under_way_is_ended_first(build: Build) -> None:
     with Running(build("caller")) as target:
         with Session.attach(target.pid, Recorder()) as session:
             caller = session.seek([session.site("main.round")], GENEROUS)
-            assert caller is not None
             assert session.inject(caller, ADD, Ending()).results == (5,)
             with pytest.raises(Interrupted, match="SIGTERM"):
                 session.inject(caller, ADD, Natural())
@@ -131,7 +139,6 @@ def test_a_request_that_nobody_heeded_is_handed_on(build: Build) -> None:
     with Running(build("caller")) as target:
         session = Session.attach(target.pid, Recorder())
         caller = session.seek([session.site("main.round")], GENEROUS)
-        assert caller is not None
         session.inject(caller, ADD, Ending(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             session.close()
@@ -209,7 +216,6 @@ def test_a_target_that_is_stopped_in_a_call_goes_on(build: Build) -> None:
         with Session.attach(target.pid, Recorder()) as session:
             for _ in range(5):
                 caller = session.seek([session.site("main.round")], GENEROUS)
-                assert caller is not None
                 assert session.inject(caller, ADD, Stopping()).results == (5,)
                 session.release(caller)
         until(lambda: threading.active_count() == 1, "the timers have ended")
@@ -230,7 +236,6 @@ def test_a_stop_in_a_call_may_last(build: Build, monkeypatch: pytest.MonkeyPatch
     with Running(build("caller")) as target:
         with Session.attach(target.pid, Recorder()) as session:
             caller = session.seek([session.site("main.round")], GENEROUS)
-            assert caller is not None
             assert session.inject(caller, ADD, Longer()).results == (5,)
         until(lambda: threading.active_count() == 1, "the timer has ended")
         assert_free(target.pid)
@@ -250,7 +255,6 @@ def test_a_target_stopped_in_a_call_can_be_let_go(
     with Running(build("caller")) as target:
         session = Session.attach(target.pid, Recorder())
         caller = session.seek([session.site("main.round")], GENEROUS)
-        assert caller is not None
         with pytest.raises(HarnessError, match="was stopped by a signal"):
             session.inject(caller, ADD, Stopped(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
@@ -269,7 +273,6 @@ def test_a_call_that_does_not_end_is_left_to_end(
     with Running(build("caller")) as target:
         with Session.attach(target.pid, recorder) as session:
             caller = session.seek([session.site("main.round")], GENEROUS)
-            assert caller is not None
             with pytest.raises(HarnessError, match=r"main\.yield it did not end in 0") as caught:
                 session.inject(caller, Callee("main.yield", (100_000,), ()), Natural())
             assert "restart it" in caught.value.mend
@@ -294,7 +297,6 @@ def test_a_program_that_executes_another_in_a_call(build: Build) -> None:
     with Running(build("crowd")) as target:
         with Session.attach(target.pid, recorder) as session:
             caller = session.seek([session.site("main.step")], GENEROUS)
-            assert caller is not None
             with pytest.raises(TargetError, match="executed another program"):
                 session.inject(caller, Callee("main.spin", (10**10,), ()), Executing())
         assert_free(target.pid)
@@ -410,7 +412,6 @@ def test_one_target_at_a_time(build: Build) -> None:
                 with pytest.raises(InputError, match="traces a target already"):
                     act()
             caller = session.seek([session.site("main.round")], GENEROUS)
-            assert caller is not None
             assert session.inject(caller, ADD, Natural()).results == (5,)
             session.close()  # and once more at the end of the block
         with Session.attach(second.pid, Recorder()):
@@ -487,7 +488,6 @@ def test_nothing_is_left_behind(
         with ready(binaries[name]) as target:
             session = target.session
             caller = session.seek([session.site("main.round")], GENEROUS)
-            assert caller is not None
             session.inject(caller, ADD, timing or Natural())
             report_of(target)
 
@@ -495,7 +495,6 @@ def test_nothing_is_left_behind(
         with Running(binaries["caller"]) as target:
             with suppress(HarnessError), Session.attach(target.pid, Recorder()) as session:
                 caller = session.seek([session.site("main.round")], GENEROUS)
-                assert caller is not None
                 session.inject(caller, ADD, timing or Steal(session))
             assert target.finish().mismatches == 0
 
@@ -543,7 +542,6 @@ def test_delay_and_steal_can_take_turns(build: Build) -> None:
                 timings = (Delay(session), Steal(session), Natural())
                 for timing in timings * 5:
                     caller = session.seek([session.site("main.round")], GENEROUS)
-                    assert caller is not None
                     assert session.inject(caller, ADD, timing).results == (5,)
                     session.release(caller)
             assert_free(target.pid)

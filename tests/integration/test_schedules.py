@@ -221,7 +221,6 @@ def test_a_schedule_serves_many_callers_and_kinds_of_calls(toolchain: Toolchains
         for _ in range(10):
             for callee in (*calls, Callee("main.fail", (1,), ends_in=2)):
                 caller = session.seek([session.site("main.round")], GENEROUS)
-                assert caller is not None
                 for timing in (steal, natural):
                     assert session.inject(caller, callee, timing).results == callee.results
                 session.release(caller)

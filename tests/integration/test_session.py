@@ -55,9 +55,7 @@ def build(toolchain: Callable[[str], Toolchain]) -> Build:
 
 
 def seek(session: Session) -> Caller:
-    caller = session.seek([session.site("main.round")], GENEROUS)
-    assert caller is not None
-    return caller
+    return session.seek([session.site("main.round")], GENEROUS)
 
 
 def statuses(target: GoTarget, call: int) -> list[int]:
@@ -385,7 +383,6 @@ def test_a_target_that_crashes_by_itself(build: Build) -> None:
 def inject_in_each_round(session: Session, seen: set[int]) -> None:
     while True:
         caller = session.seek([session.program.address("main.round")], GENEROUS)
-        assert caller is not None
         seen.add(caller.saved.argument)
         session.inject(caller, Callee("runtime.memequal", (0, 0, 0), (1,)), Natural())
 

@@ -48,7 +48,6 @@ def _use_a_session(argv: list[str]) -> tuple[tuple[int, ...], Result]:
     recorder = Recorder()
     with Session.launch(argv, recorder) as session:
         caller = session.seek([session.site("main.handle")], limit=5)
-        assert caller is not None
         steal = Steal(session)
         results = session.inject(caller, Callee("main.add", (2, 3), (5,)), steal).results
     recording: Recording = recorder.recording()

@@ -12,7 +12,8 @@ PUBLIC = {
     "harness.invariants": "Finding INVARIANTS Invariant",
     "harness.recording": """
         AnyEvent Callee Entry Event Exited HandBack Header Hold Inject Injection Lost Machine
-        Outcome Preempt Recorder Recording Release Report Restored Schedule Starved Target Trap load
+        Outcome Planned Preempt Recorder Recording Release Report Restored Schedule Starved Target
+        Trap load
     """,
     "harness.schedule": "Delay Natural Steal volley",
     "harness.toolchain": "Toolchain build_target find_toolchain unlocked_runtime",

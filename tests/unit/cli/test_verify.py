@@ -21,7 +21,7 @@ def test_a_pass(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert out.startswith("pass  go1.27.3: 10 thefts of the call goroutine were tried")
     assert "0 migrated, 10 refused, 0 uncontested (100.0 % contested)" in out
     assert "locked to its thread in 10/10 calls" in out
-    assert "again: debugcall check\n" in out
+    assert "recorded by: debugcall check\n" in out
     assert err == ""
 
 
@@ -92,7 +92,7 @@ def test_a_call_that_never_ended_is_no_cut(
 def test_a_target_that_died(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = verify(capsys, write(tmp_path / "r", "r", end=(Exited(t=9, signal=11),)))
     assert code == 1
-    assert "the target was ended by signal 11" in out
+    assert "the target ended by signal 11, SIGSEGV" in out
     assert "the target: ended by signal 11" in out
 
 

@@ -191,6 +191,7 @@ FOREIGN = msgspec.structs.replace(
         of_the_session(Exited, code=None, detached=True),
         of_the_session(Exited, code=None, signal=15),
         Recording((FOREIGN, *of_the_session(Exited, code=2).events[1:])),
+        Recording((FOREIGN, *of_the_session(Exited, code=None, signal=6).events[1:])),
         Recording((recordings.HEADER, Exited(t=1, code=2))),
     ],
     ids=[
@@ -199,6 +200,7 @@ FOREIGN = msgspec.structs.replace(
         "it goes on",
         "somebody ended it",
         "somebody else's program fails",
+        "somebody else's program crashes",
         "it failed before any call",
     ],
 )

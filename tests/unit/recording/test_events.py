@@ -58,6 +58,7 @@ def test_a_recording_is_frozen() -> None:
 def test_a_type_s_name_on_disk_is_part_of_the_format() -> None:
     assert {kind.__struct_config__.tag for kind in any_recording.EVENT_TYPES} == {
         "header",
+        "planned",
         "starved",
         "inject",
         "entry",

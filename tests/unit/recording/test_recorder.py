@@ -44,12 +44,23 @@ def test_what_is_left_is_written_at_the_end_also_of_a_failure(tmp_path: Path) ->
     assert load(path).events == (recordings.HEADER,)
 
 
-def test_an_old_file_is_replaced(tmp_path: Path) -> None:
+def test_an_old_recording_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_text("something else\n" * 1000)
-    with Recorder(path) as recorder:
-        recorder.add(recordings.HEADER)
+    for calls in (5, 0):
+        with Recorder(path) as recorder:
+            recorder.add(recordings.HEADER)
+            for event in recordings.refused(0) * calls:
+                recorder.add(event)
     assert load(path).events == (recordings.HEADER,)
+
+
+@pytest.mark.parametrize("text", ["something else\n", "{", "\x7fELF"])
+def test_what_is_no_recording_is_not_overwritten(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    with pytest.raises(RecordingError, match="exists and is no recording"):
+        Recorder(path)
+    assert path.read_text() == text
 
 
 def test_without_a_path_events_are_kept_in_memory() -> None:

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 
 from harness.experiment.verdict import SHOWN, Counts, Result, Verdict, judge
 from harness.invariants import INVARIANTS
-from harness.recording import AnyEvent, Exited, Inject, Recording, Report, Schedule, Starved
+from harness.recording import (
+    AnyEvent,
+    Exited,
+    Inject,
+    Planned,
+    Recording,
+    Report,
+    Schedule,
+    Starved,
+)
 from tests import any_recording, recordings
 from tests.recordings import SPACING, STEP, altered, altered_trap
 
@@ -131,6 +140,30 @@ def test_a_program_that_went_idle_proves_nothing_but_a_violation_stands() -> Non
     assert verdict.reason.startswith("after 5 injections no thread came by")
     broken = recordings.recording(recordings.migrated())
     assert judge(Recording((*broken.events, idle))).result is Result.FAIL
+
+
+@pytest.mark.parametrize(
+    ("planned", "end", "reason"),
+    [
+        (10, Exited(t=10**6, code=2), "ended by itself (exit code 2) after 5 of 10 injections"),
+        (10, Exited(t=10**6, code=0), "ended by itself (exit code 0) after 5 of 10 injections"),
+        (5, Exited(t=10**6, signal=6), "was ended by signal 6, SIGABRT after 5 injections"),
+        (5, Exited(t=10**6, code=7), None),
+        (5, Exited(t=10**6, signal=15), None),
+        (10, Exited(t=10**6, detached=True), None),
+    ],
+)
+def test_a_program_that_ends_before_its_time_proves_nothing(
+    planned: int, end: Exited, reason: str | None
+) -> None:
+    target = msgspec.structs.replace(recordings.HEADER.target, toolchain="")
+    foreign = msgspec.structs.replace(recordings.HEADER, target=target)
+    calls = [event for call in range(5) for event in recordings.refused(call)]
+    verdict = judge(Recording((foreign, Planned(t=0, injections=planned), *calls, end)))
+    assert verdict.result is (Result.INCONCLUSIVE if reason else Result.PASS)
+    assert (reason or "") in verdict.reason
+    broken = Recording((foreign, Planned(t=0, injections=10), *recordings.migrated(), end))
+    assert judge(broken).result is Result.FAIL
 
 
 def test_a_target_that_came_to_harm_fails_at_no_injection() -> None:
