@@ -1,4 +1,7 @@
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +56,23 @@ def test_apt_that_fails(
         program(name, f"#!/bin/sh\necho '{says}'\nexit 100\n")
     with pytest.raises(error, match=words):
         image(print)
+    assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
+
+
+def test_ctrl_c_while_apt_works(
+    program: Callable[[str, str], Path], empty_cache: Path, tmp_path: Path
+) -> None:
+    program("dpkg-deb", "#!/bin/sh\n")
+    note = f"echo $$ >{tmp_path}/new\nmv {tmp_path}/new {tmp_path}/pid\n"
+    program("apt-get", f"#!/bin/sh\n{note}exec sleep 999\n")
+    code = "from harness.vm.image import image\nimage(print)"
+    building = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while not (tmp_path / "pid").exists():
+        assert building.poll() is None
+        time.sleep(0.01)
+    building.send_signal(signal.SIGINT)
+    building.wait()
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
     assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
 
 
