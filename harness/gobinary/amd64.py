@@ -6,22 +6,7 @@ what they hold are offsets. Checked against DWARF on releases from 1.17 to 1.27,
 and inlining and without.
 """
 
-from typing import NamedTuple
-
-
-class Witness(NamedTuple):
-    """`function` shows fields by `shape`, a regular expression for some of its lines.
-
-    It is compiled only where there is such a function: that takes time.
-    """
-
-    function: str
-    shape: str
-
-
-def _witness(function: str, *lines: str) -> Witness:
-    return Witness(f"runtime.{function}", "".join(lines))
-
+from harness.gobinary.evidence import Witness, witness
 
 _ANY = r"(?:0x[0-9a-f]{1,4}|\d)"
 
@@ -54,46 +39,46 @@ _UNLOCK = (
 
 WITNESSES = (
     # The check for stack growth at each function's entry.
-    _witness("debugCallWrap1", rf"^cmp rsp, {_WORD}\[r14 \+ {_offset('g_stackguard0')}\]\n"),
+    witness("debugCallWrap1", rf"^cmp rsp, {_WORD}\[r14 \+ {_offset('g_stackguard0')}\]\n"),
     # is this g its m.curg?
-    _witness(
+    witness(
         "debugCallCheck",
         rf"{_LOAD_M}(?:mov \w+, r14\n)?",
         rf"(?:cmp|mov \w+,) {_WORD}\[(?P=m) \+ {_offset('m_curg')}\]",
     ),
     # what gettid returns goes to m.procid
-    _witness(
+    witness(
         "minit",
         rf"{_LOAD_M}(?:mov \w+, {_HALF}\[rsp\]\n)?",
         rf"mov {_WORD}\[(?P=m) \+ {_offset('m_procid')}\], \w+\n",
     ),
     # the compare-and-swap of gp.atomicstatus
-    _witness(
+    witness(
         "casgstatus",
         rf"lock cmpxchg {_HALF}\[(?!rip|rsp)\w+ \+ {_offset('g_atomicstatus')}\], \w+\n",
     ),
     # there only without inlining: the address of gp.atomicstatus goes to its Load method
-    _witness("readgstatus", rf"add rax, {_offset('g_atomicstatus')}\ncall \w+\n"),
+    witness("readgstatus", rf"add rax, {_offset('g_atomicstatus')}\ncall \w+\n"),
     # if gp.lockedm != 0 { gp.lockedm = 0; gp.m.lockedg = 0 }
-    _witness(
+    witness(
         "debugCallWrap1.func1",
         rf"cmp {_WORD}\[(?P<g>\w+) \+ {_offset('g_lockedm')}\], 0\n{_IF_NOT}",
         rf"mov {_WORD}\[(?P=g) \+ (?P=g_lockedm)\], 0\n",
         rf"mov (?P<m>\w+), {_WORD}\[(?P=g) \+ {_offset('g_m')}\]\n",
         rf"mov {_WORD}\[(?P=m) \+ {_ANY}\], 0\n",
     ),
-    _witness("unlockOSThread", _UNLOCK),
-    _witness("dounlockOSThread", _UNLOCK),  # without inlining
-    _witness("newstack", _CAN_PREEMPT, _LOAD_P, _IS_RUNNING),
+    witness("unlockOSThread", _UNLOCK),
+    witness("dounlockOSThread", _UNLOCK),  # without inlining
+    witness("newstack", _CAN_PREEMPT, _LOAD_P, _IS_RUNNING),
     # mp.p == 0 || !canPreemptM(mp)
-    _witness(
+    witness(
         "isAsyncSafePoint",
         rf"mov (?P<p>\w+), {_WORD}\[\w+ \+ {_offset('m_p')}\]\ntest (?P=p), (?P=p)\n{_IF_NOT}",
         _CAN_PREEMPT,
         _IS_RUNNING,
     ),
     # without inlining
-    _witness(
+    witness(
         "canPreemptM",
         rf"{_CAN_PREEMPT}(?:xor \w+, \w+\njmp \w+\n)?(?:mov {_WORD}\[rsp \+ \w+\], \w+\n)?",
         rf"{_LOAD_P}call \w+\n{_IS_RUNNING}",
@@ -108,8 +93,8 @@ def goid_witnesses(goid: int) -> tuple[Witness, ...]:
     """
     at = f"0x{goid:x}"
     return (
-        _witness("newproc1", rf"mov {_WORD}\[\w+ \+ (?P<g_goid>{at})\], \w+\n"),
-        _witness(
+        witness("newproc1", rf"mov {_WORD}\[\w+ \+ (?P<g_goid>{at})\], \w+\n"),
+        witness(
             "newproc1",
             rf"mov (?P<r>\w+), {_WORD}\[\w+ \+ {at}\]\n(?:mov (?!(?P=r),)\w+, .*\n)?",
             rf"mov {_WORD}\[(?!rsp)\w+ \+ {_offset('g_parent_goid')}\], (?P=r)\n",

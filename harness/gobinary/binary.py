@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import BinaryError
+from harness.errors import BinaryError, Unsupported
 from harness.gobinary.buildinfo import BuildInfo, read_build_id, read_build_info
 from harness.gobinary.image import Image
 from harness.gobinary.moduledata import find_pclntab
@@ -19,7 +19,8 @@ _SINCE = {"amd64": 17, "arm64": 18}  # the first Go 1.N with debugCallV2
 class GoBinary:
     """A Go executable. Addresses are link-time addresses: add load_bias for a running process.
 
-    Everything comes from tables that stripping leaves in place. Each error is a BinaryError.
+    Everything comes from tables that stripping leaves in place. Each error is a BinaryError, but
+    Unsupported where the program is too old for debug calls.
     """
 
     def __init__(self, path: Path) -> None:
@@ -139,15 +140,18 @@ class GoBinary:
     def _check_age(self) -> None:
         release = re.match(r"(?:devel )?go1\.(\d{1,4})", self.go_version)
         if release is not None and int(release[1]) < _SINCE[self.goarch]:
-            raise BinaryError(
-                f"{self.path} was built by {self.go_version}; on {self.goarch} debug calls as this "
-                f"harness makes them came with Go 1.{_SINCE[self.goarch]}.",
+            raise Unsupported(
+                f"{self.path} was built by {self.go_version}, whose runtime has no debugCallV2 on "
+                f"{self.goarch}: it came with Go 1.{_SINCE[self.goarch]}",
                 mend=f"build it with Go 1.{_SINCE[self.goarch]} or later",
             )
 
 
 def open_binary(path: Path) -> GoBinary:
-    """Open a Go executable. Raises BinaryError if it is none that can be examined."""
+    """Open a Go executable.
+
+    Raises BinaryError if it is none that can be examined, Unsupported if it is too old.
+    """
     binary = GoBinary(path)
     binary.function("runtime.debugCallV2")
     return binary

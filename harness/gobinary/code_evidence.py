@@ -4,22 +4,22 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from harness.gobinary import amd64
+from harness.gobinary import amd64, arm64
 from harness.gobinary.binary import GoBinary
 from harness.gobinary.disassembly import disassemble
-from harness.gobinary.evidence import Evidence
+from harness.gobinary.evidence import Evidence, Witness
 
+_CODE = {"amd64": amd64, "arm64": arm64}
 _STATUS_TO_GOID = 8  # only stackLock, another uint32, lies between: type g in runtime/runtime2.go
 _LENGTH = 8  # offset of a string's length in the string
 
 
 def code_evidence(binary: GoBinary) -> Iterator[Evidence]:
-    """What the instructions say. Only amd64 is known; of other code nothing is said."""
-    if binary.goarch != "amd64":
-        return
+    """What the instructions say."""
+    code = _CODE[binary.goarch]
     listing = cache(lambda name: _listing(binary, name))
 
-    def seen(witnesses: tuple[amd64.Witness, ...]) -> Iterator[Evidence]:
+    def seen(witnesses: tuple[Witness, ...]) -> Iterator[Evidence]:
         for function, shape in witnesses:
             for match in _matches(shape, listing(function)):
                 for group, text in match.groupdict().items():
@@ -27,12 +27,12 @@ def code_evidence(binary: GoBinary) -> Iterator[Evidence]:
                         yield _evidence(group, int(text, 0), function)
 
     status = None
-    for evidence in seen(amd64.WITNESSES):
+    for evidence in seen(code.WITNESSES):
         if evidence.field == "g.atomicstatus":
             status = evidence.offset
         yield evidence
     if status is not None:
-        yield from seen(amd64.goid_witnesses(status + _STATUS_TO_GOID))
+        yield from seen(code.goid_witnesses(status + _STATUS_TO_GOID))
 
 
 def _matches(shape: str, listing: str) -> Iterator[re.Match[str]]:

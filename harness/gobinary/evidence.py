@@ -9,3 +9,18 @@ class Evidence(NamedTuple):
     field: str
     offset: int
     source: str
+
+
+class Witness(NamedTuple):
+    """`function` shows fields by `shape`, a regular expression for some of its lines.
+
+    It is compiled only where there is such a function: that takes time.
+    """
+
+    function: str
+    shape: str
+
+
+def witness(function: str, *lines: str) -> Witness:
+    """The witness that a function of the runtime is by these lines."""
+    return Witness(f"runtime.{function}", "".join(lines))

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.arch import arch_for
-from harness.errors import BinaryError
+from harness.errors import BinaryError, Unsupported
 from harness.gobinary import (
     Function,
     GoBinary,
@@ -36,6 +36,7 @@ from tests.conftest import BROKEN_RELEASES, FIXED_RELEASES
 from tests.unit.gobinary.exercise import exercise
 
 RELEASES = ("1.17.13", "1.18.10", "1.21.1", "1.24.0", "1.27.3")
+ARM64_RELEASES = ("1.18.10", "1.20.14", "1.21.1", "1.22.0", "1.24.0", "1.26.8", "1.27.3")
 BUILDS = {
     "plain": (),
     "stripped": ("-ldflags=-s -w",),
@@ -190,12 +191,23 @@ def test_builds_of_one_release_agree_on_the_traps(build: Build, version: str) ->
         assert all(binary.image.read(address, 1) == b"\xcc" for address in sites)
 
 
-@pytest.mark.parametrize("version", [*BROKEN_RELEASES, *FIXED_RELEASES])
-def test_code_and_dwarf_give_the_same_offsets(build: Build, version: str) -> None:
+@pytest.mark.parametrize(
+    ("goarch", "version"),
+    [
+        *(("amd64", version) for version in (*BROKEN_RELEASES, *FIXED_RELEASES)),
+        *(("arm64", version) for version in ARM64_RELEASES),
+    ],
+)
+def test_code_and_dwarf_give_the_same_offsets(
+    toolchain: Callable[[str], Toolchain], version: str, goarch: str
+) -> None:
     optional = {"g.parent_goid"} if version < "1.21" else set()
     layouts = []
-    for kind in BUILDS:
-        binary = open_binary(build(version, kind))
+    for kind, flags in BUILDS.items():
+        if goarch == "arm64" and "pie" in kind and version != ARM64_RELEASES[-1]:
+            continue  # each takes a build of the whole library
+        path = build_target(toolchain(version), "caller", flags=flags, goarch=goarch)
+        binary = open_binary(path)
         code = {field: offset for field, offset, _ in code_evidence(binary)}
         dwarf = {field: offset for field, offset, _ in dwarf_evidence(binary.image)}
         assert code.keys() == MEMBERS.keys() - optional - {"g.stack_lo"}
@@ -208,19 +220,32 @@ def test_code_and_dwarf_give_the_same_offsets(build: Build, version: str) -> Non
     assert len(set(layouts)) == 1
 
 
-@pytest.mark.parametrize("version", RELEASES)
-def test_a_program_for_arm64(toolchain: Callable[[str], Toolchain], version: str) -> None:
-    if version == "1.17.13":
-        pytest.skip("no debug calls on arm64 before Go 1.18")
-    path = build_target(toolchain(version), "caller", goarch="arm64")
+@pytest.mark.parametrize("version", ARM64_RELEASES)
+@pytest.mark.parametrize("kind", ["plain", "stripped", "not optimised"])
+def test_traps_of_a_program_for_arm64(
+    toolchain: Callable[[str], Toolchain], version: str, kind: str
+) -> None:
+    path = build_target(toolchain(version), "caller", flags=BUILDS[kind], goarch="arm64")
     binary = open_binary(path)
     assert binary.goarch == "arm64"
     sites = trap_sites(binary)
     assert len(sites) == 28
     brk = struct.pack("<I", 0xD4200000)
     assert all(binary.image.read(address, 4) == brk for address in sites)
-    amd64 = static_layout(open_binary(build_target(toolchain(version), "caller")))
-    assert static_layout(binary) == amd64
+
+
+def test_a_program_for_arm64_that_is_too_old(
+    toolchain: Callable[[str], Toolchain], tmp_path: Path
+) -> None:
+    go = toolchain("1.17.13")
+    (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
+    subprocess.run(
+        [go.go, "build", "-o", tmp_path / "program", tmp_path / "main.go"],
+        env=go_environment(go) | {"GOARCH": "arm64"},
+        check=True,
+    )
+    with pytest.raises(Unsupported, match=r"go1\.17\.13, .* no debugCallV2 on arm64"):
+        open_binary(tmp_path / "program")
 
 
 @pytest.mark.parametrize("version", RELEASES)

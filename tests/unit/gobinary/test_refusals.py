@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BinaryError
+from harness.errors import BinaryError, Unsupported
 from harness.gobinary import open_binary
 from tests.unit.gobinary.synthetic import RODATA, RUNTIME, program
 from tests.unit.gobinary.synthetic_elf import PAGE, Elf, Load
 from tests.unit.gobinary.synthetic_table import TEXT, Fn, PclnTab
 
 Written = Callable[[bytes], Path]
+GOARCH = {62: "amd64", 183: "arm64"}
 GARBLED = (Fn("kxs9Qm1.a"), Fn("Zp0.(*b).c"))
 
 
@@ -76,9 +77,12 @@ def test_a_file_that_is_no_such_program(written: Written, content: bytes, messag
     ],
 )
 def test_an_old_go(written: Written, version: str, machine: int, first: str) -> None:
-    error = refused(written(program(since="1.16", version=version, machine=machine)))
-    assert f"built by {version}" in error.message
-    assert f"Go {first} or later" in error.mend
+    with pytest.raises(Unsupported) as caught:
+        open_binary(written(program(since="1.16", version=version, machine=machine)))
+    assert f"built by {version}" in caught.value.message
+    assert f"no debugCallV2 on {GOARCH[machine]}" in caught.value.message
+    assert f"Go {first} or later" in caught.value.mend
+    assert caught.value.exit_code == 125
 
 
 def test_an_old_table_without_a_version(written: Written) -> None:
