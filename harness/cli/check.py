@@ -10,8 +10,13 @@ from harness.cli import options
 from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from harness.experiment.job import Runner
     from harness.experiment.verdict import Check
     from harness.report.terminal import LiveProgress
+
+
+_CPUS = ("neoverse-n1", "cortex-a72")
+"""The names of `harness.vm.CPUS`, which would be slow to import for a help text."""
 
 
 @click.command("check", epilog="Example: debugcall check --go go1.21.1 --go go1.27.3")
@@ -33,14 +38,29 @@ if TYPE_CHECKING:
     help="Write all that is seen to FILE, as JSON lines. {go} in its name stands for the "
     "toolchain; in a folder that exists the file is called after it.",
 )
+@click.option(
+    "--goarch",
+    type=click.Choice(["amd64", "arm64"]),
+    help="Build the targets for this architecture.  [default: this machine's]",
+)
+@click.option("--vm", is_flag=True, help="Run the targets in a real arm64 Linux under QEMU.")
+@click.option(
+    "--cpu",
+    type=click.Choice(_CPUS),
+    help="The processor that QEMU emulates: with LSE atomics, or with load and store exclusive.  "
+    f"[default: {_CPUS[0]}]",
+)
 @click.option("--no-control", is_flag=True, help="Do not check that the check can fail.")
-def command(
+def command(  # noqa: PLR0913 - an option each
     *,
     specs: tuple[str, ...],
     schedule: str | None,
     number: int,
     as_json: bool,
     record: Path | None,
+    goarch: str | None,
+    vm: bool,
+    cpu: str | None,
     no_control: bool,
 ) -> int:
     """Check Go toolchains.
@@ -51,11 +71,23 @@ def command(
     a violation (1), then "cannot tell" (125). After an error the others still have their turn,
     unless nothing can be traced or the user interrupts.
     """
+    from harness.arch import host_goarch
     from harness.cli.several import several
     from harness.cli.single import single
     from harness.experiment.check import Settings, check_toolchain
+    from harness.experiment.job import run_here
     from harness.recording import Schedule
     from harness.toolchain import find_toolchain
+
+    if cpu and not vm:
+        raise click.UsageError("--cpu is the processor that --vm emulates")
+    if vm and goarch == "amd64":
+        raise click.UsageError("--vm runs arm64 targets only")
+    if not vm and goarch not in {None, host_goarch()}:
+        raise InputError(
+            f"this machine cannot run {goarch} targets",
+            mend=f"{options.again()} --vm" if goarch == "arm64" else "use an amd64 machine",
+        )
 
     if len(specs) > 1 and record and not (record.is_dir() or "{go}" in str(record)):
         raise click.UsageError(
@@ -72,6 +104,8 @@ def command(
         if path in written:
             raise InputError(f"{path} holds another recording of this command already")
         settings = Settings(
+            goarch="arm64" if vm else goarch,
+            run=_in_guest(cpu, progress) if vm else run_here,
             number=number,
             schedule=Schedule(schedule) if schedule else None,
             control=not no_control,
@@ -86,6 +120,13 @@ def command(
     return single(
         spec or "Go", lambda progress: check(spec, progress), as_json=as_json, again=options.again()
     )
+
+
+def _in_guest(cpu: str | None, progress: "LiveProgress") -> "Runner":
+    from harness.experiment.in_guest import InGuest
+
+    progress("looking for the arm64 guest", ())
+    return InGuest(cpu or _CPUS[0], lambda line: progress(line, ()))
 
 
 def recording_path(record: Path, version: str) -> Path:

@@ -22,13 +22,14 @@ Progress = Callable[[str, Sequence[AnyEvent]], None]
 class Settings:
     """How to check. `number` injections; `schedule` None: some by delays, the others by steals.
 
-    `run` does the jobs.
+    `goarch` is what the targets are built for, None for this machine; `run` does the jobs.
     """
 
     number: int = 200
     schedule: Schedule | None = None
     control: bool = True
     record: Path | None = None
+    goarch: str | None = None
     run: Runner = run_here
 
 
@@ -37,12 +38,13 @@ def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress
     version = toolchain.version
     progress(f"building the target with {version}", ())
     plan = Plan.of(settings.schedule, settings.number)
-    job = Job(str(build_target(toolchain, "caller")), plan, version)
+    job = Job(str(build_target(toolchain, "caller", goarch=settings.goarch)), plan, version)
     verdict = _verdict(job, settings.run, settings.record, progress)
     result, reason, control = verdict.result, verdict.reason, None
     if settings.control and result is Result.PASS:
         progress(f"building the control: {version} with the lock cut out", ())
-        binary = build_target(toolchain, "caller", overlay=unlocked_runtime(toolchain))
+        unlocked = unlocked_runtime(toolchain)
+        binary = build_target(toolchain, "caller", overlay=unlocked, goarch=settings.goarch)
         plan = Plan.of(settings.schedule, min(settings.number, CONTROL_INJECTIONS))
         job = Job(str(binary), plan, version, control=True)
         control = _verdict(job, settings.run, None, progress)

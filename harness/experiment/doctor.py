@@ -16,9 +16,9 @@ import msgspec
 from harness.arch import Arch, arch_for, host_goarch
 from harness.arch.binding import PtraceError
 from harness.cache import cache_folder, writing
+from harness.environment import neutral
 from harness.errors import HarnessError, TracePermissionError, Unsupported
 from harness.toolchain import find_toolchain
-from harness.toolchain.environment import neutral
 from harness.tracer import Kind, Process
 from harness.tracer.permission import yama_scope
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 
 from harness.debugcall.session import Build
+from harness.environment import neutral
 from harness.errors import TargetError
 from harness.experiment.exercise import Plan, exercise
 from harness.experiment.gotarget import GoTarget
 from harness.gobinary import Facts
 from harness.recording import AnyEvent, Callee, Recorder
-from harness.toolchain.environment import neutral
 
 CALLEE = Callee("main.add", (2, 3), (5,))
 SITE = "main.round"

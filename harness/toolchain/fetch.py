@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 from harness.cache import cache_folder
+from harness.environment import neutral
 from harness.errors import HarnessError, InputError
-from harness.toolchain.environment import neutral
 from harness.toolchain.installation import Toolchain, inspect
 
 FIRST_FETCHING = (1, 21)  # the first release that knows GOTOOLCHAIN

@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.environment import neutral
 from harness.errors import InputError, Unsupported
-from harness.toolchain.environment import neutral
 
 FIRST_AMD64 = (1, 17)  # the first language versions whose runtime has debugCallV2
 FIRST_ARM64 = (1, 18)

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.toolchain.environment import for_build, neutral
+from harness.environment import neutral
+from harness.toolchain.environment import for_build
 
 USERS = {
     "GOFLAGS": "-mod=vendor",
