@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.experiment.check import Settings, check_toolchain
     from harness.experiment.program import ProgramSettings, attach_program, run_program
-    from harness.experiment.verdict import Check, Result, Verdict, judge
+    from harness.experiment.verdict import judge
     from harness.recording import Callee, Recorder, Recording, Schedule, load
     from harness.schedule import Delay, Natural, Steal, volley
     from harness.toolchain import Toolchain, build_target, find_toolchain
+    from harness.verdict import Check, Result, Verdict
     from harness.version import __version__ as __version__
 
 __all__ = [
@@ -57,10 +58,11 @@ _HOMES = {
     "harness.errors": ("HarnessError",),
     "harness.experiment.check": ("Settings", "check_toolchain"),
     "harness.experiment.program": ("ProgramSettings", "attach_program", "run_program"),
-    "harness.experiment.verdict": ("Check", "Result", "Verdict", "judge"),
+    "harness.experiment.verdict": ("judge",),
     "harness.recording": ("Callee", "Recorder", "Recording", "Schedule", "load"),
     "harness.schedule": ("Delay", "Natural", "Steal", "volley"),
     "harness.toolchain": ("Toolchain", "build_target", "find_toolchain"),
+    "harness.verdict": ("Check", "Result", "Verdict"),
     "harness.version": ("__version__",),
 }
 

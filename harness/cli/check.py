@@ -11,8 +11,8 @@ from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.experiment.job import Runner
-    from harness.experiment.verdict import Check
-    from harness.report.terminal import LiveProgress
+    from harness.report.progress import LiveProgress
+    from harness.verdict import Check
 
 
 _CPUS = ("neoverse-n1", "cortex-a72")

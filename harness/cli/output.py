@@ -3,16 +3,12 @@
 A reader that has gone away, as in `debugcall check | head -1`, changes no exit code.
 """
 
-import io
 import os
 import sys
 from contextlib import suppress
 from typing import TextIO
 
 from harness.errors import InputError
-
-_WIDTH = 200
-"""Columns of a table, on a narrow terminal too: what does not fit is wrapped there, not cut."""
 
 
 def write(text: str) -> None:
@@ -36,29 +32,6 @@ def write_json(document: object) -> None:
     import msgspec
 
     write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
-
-
-def render(*parts: object) -> str:
-    """Return what rich makes of these parts for stdout: in colour on a terminal only.
-
-    It is rendered first and written afterwards, since rich ends a program whose reader went away.
-    """
-    from rich.console import Console
-
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    rendered = io.StringIO()
-    console = Console(
-        file=rendered,
-        force_terminal=terminal or None,
-        width=_WIDTH,
-        highlight=False,
-        emoji=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in rendered.getvalue().splitlines())
 
 
 def complain(message: str, mend: str = "") -> None:

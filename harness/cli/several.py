@@ -2,35 +2,32 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from harness.cli import lines, output
-from harness.cli.outcome import Failure, attempt, exit_code
-from harness.report.terminal import LiveProgress
-
-if TYPE_CHECKING:
-    from harness.cli.outcome import Outcome
-    from harness.experiment.verdict import Check
+from harness.cli import output
+from harness.cli.attempt import attempt, exit_code, is_hopeless
+from harness.report import terminal
+from harness.report.progress import LiveProgress
+from harness.verdict import Check, Conclusion, Failure
 
 
 def several(
-    specs: Sequence[str], check: "Callable[[str, LiveProgress], Check]", *, as_json: bool
+    specs: Sequence[str], check: Callable[[str, LiveProgress], Check], *, as_json: bool
 ) -> int:
     """Check each of `specs`, print what comes of them, and return the exit code of them all."""
-    outcomes: list[Outcome] = []
+    conclusions: list[Conclusion] = []
     for spec in specs:
         with LiveProgress(sys.stderr) as progress:
-            outcome = attempt(spec, lambda: check(spec, progress))  # noqa: B023 - it is called now
-        outcomes.append(outcome)
-        if isinstance(outcome, Failure):
-            output.complain(outcome.error, outcome.mend)
+            conclusion = attempt(spec, lambda: check(spec, progress))  # noqa: B023 - called now
+        conclusions.append(conclusion)
+        if isinstance(conclusion, Failure):
+            output.complain(conclusion.error, conclusion.mend)
         if not as_json:
-            output.write(output.render(lines.headline(outcome)))
-        if isinstance(outcome, Failure) and outcome.hopeless:
+            output.write(terminal.render(terminal.headline(conclusion), to=sys.stdout))
+        if is_hopeless(conclusion):
             break
-    code = exit_code(outcomes)
+    code = exit_code(conclusions)
     if as_json:
-        output.write_json({"exit_code": code, "checks": outcomes})
+        output.write_json({"exit_code": code, "checks": conclusions})
     else:
-        output.write("\n" + output.render(lines.table(outcomes)))
+        output.write("\n" + terminal.render(terminal.table(conclusions), to=sys.stdout))
     return code

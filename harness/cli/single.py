@@ -2,30 +2,27 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from harness.cli import output
-from harness.cli.outcome import Failure, attempt, exit_code
-from harness.report.terminal import LiveProgress
-
-if TYPE_CHECKING:
-    from harness.experiment.verdict import Check
+from harness.cli.attempt import attempt, exit_code
+from harness.report.progress import LiveProgress
+from harness.verdict import Check, Failure
 
 
 def single(
-    subject: str, act: "Callable[[LiveProgress], Check]", *, as_json: bool, again: str = ""
+    subject: str, act: Callable[[LiveProgress], Check], *, as_json: bool, again: str = ""
 ) -> int:
-    """Do a check of `subject`, print the outcome and return the exit code; `again` repeats it."""
+    """Do a check of `subject`, print what came of it, return the exit code; `again` repeats it."""
     with LiveProgress(sys.stderr) as progress:
-        outcome = attempt(subject, lambda: act(progress))
-    code = exit_code([outcome])
-    if isinstance(outcome, Failure):
-        output.complain(outcome.error, outcome.mend)
+        conclusion = attempt(subject, lambda: act(progress))
+    code = exit_code([conclusion])
+    if isinstance(conclusion, Failure):
+        output.complain(conclusion.error, conclusion.mend)
     if as_json:
-        output.write_json({"exit_code": code, "checks": [outcome]})
-    elif not isinstance(outcome, Failure):
-        from harness.cli import lines
+        output.write_json({"exit_code": code, "checks": [conclusion]})
+    elif not isinstance(conclusion, Failure):
+        from harness.report import terminal
 
-        text = [output.render(lines.headline(outcome)), *lines.account(outcome, again)]
-        output.write("\n".join(text))
+        head = terminal.render(terminal.headline(conclusion), to=sys.stdout)
+        output.write("\n".join([head, *terminal.account(conclusion, again)]))
     return code

@@ -1,15 +1,10 @@
 """`debugcall verify`: judge a recording again, with neither Go nor ptrace."""
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import options
-
-if TYPE_CHECKING:
-    from harness.experiment.verdict import Check
 
 
 @click.command("verify", epilog="Example: debugcall verify go1.21.1.jsonl")
@@ -23,24 +18,6 @@ def command(*, file: Path, as_json: bool) -> int:
     no pass.
     """
     from harness.cli.single import single
+    from harness.experiment.recorded import check_recording
 
-    return single(str(file), lambda _: verified(file), as_json=as_json)
-
-
-def verified(file: Path) -> "Check":
-    """Judge the recording in a file. Raises `RecordingError` if there is none in it."""
-    from harness.experiment.verdict import Check, judge
-    from harness.recording import load
-
-    recording = load(file)
-    verdict = judge(recording)
-    target = recording.header.target
-    program, *arguments = recording.header.command or ("",)
-    return Check(
-        f"{target.toolchain or target.go_version}{' (control)' if target.control else ''}",
-        verdict.result,
-        verdict.reason,
-        verdict,
-        recording=str(file),
-        command=shlex.join([Path(program).name, *arguments]),
-    )
+    return single(str(file), lambda _: check_recording(file), as_json=as_json)

@@ -7,9 +7,10 @@ from pathlib import Path
 from harness.errors import TargetError
 from harness.experiment.exercise import Plan
 from harness.experiment.job import Job, Runner, run_here
-from harness.experiment.verdict import Check, Result, Verdict, judge
+from harness.experiment.verdict import judge
 from harness.recording import AnyEvent, Recorder, Schedule
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
+from harness.verdict import Check, Result, Verdict
 
 CONTROL_INJECTIONS = 20
 """Enough: a runtime without the lock loses the first call."""

@@ -10,9 +10,10 @@ from harness.debugcall.session import Session
 from harness.errors import BinaryError, InputError, TargetError
 from harness.experiment.check import Progress
 from harness.experiment.exercise import Plan, exercise
-from harness.experiment.verdict import Check, judge
+from harness.experiment.verdict import judge
 from harness.experiment.wake import knock
 from harness.recording import Callee, Recorder, Schedule
+from harness.verdict import Check
 
 SITES = (
     "internal/poll.(*FD).Read",

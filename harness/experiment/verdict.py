@@ -1,11 +1,8 @@
 """From a recording to a verdict."""
 
-import enum
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
-
-from harness.invariants import INVARIANTS, Finding
+from harness.invariants import INVARIANTS
 from harness.recording import (
     Exited,
     Injection,
@@ -16,82 +13,12 @@ from harness.recording import (
     Schedule,
     Starved,
 )
+from harness.verdict import Breach, Counts, Finding, Result, Verdict
 
 CONTESTED_SHARE = 0.9
 """Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
 SHOWN = 5
 """Findings of each invariant that a verdict carries whole; the others are counted."""
-
-
-class Result(enum.StrEnum):
-    """What a check says of a runtime."""
-
-    PASS = "pass"  # noqa: S105 - a verdict, no password
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of a command that ends in it, as `git bisect run` reads it."""
-        return {"pass": 0, "fail": 1, "inconclusive": 125}[self.value]
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Injections under one schedule, by what was seen. `rejected`: the runtime refused the call.
-
-    `locked` and `unlocked` count the second witness.
-    """
-
-    injections: int = 0
-    ended: int = 0
-    rejected: int = 0
-    migrated: int = 0
-    refused: int = 0
-    uncontested: int = 0
-    locked: int = 0
-    unlocked: int = 0
-
-
-class Breach(msgspec.Struct, frozen=True):
-    """One invariant that did not hold: how often, and the first findings."""
-
-    invariant: str
-    promise: str
-    count: int
-    first: tuple[Finding, ...]
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What a recording says. `reason` is one sentence. `seconds` is the time spent injecting.
-
-    `detected_after` is the time from the first injection to the first finding, in seconds, and
-    `detected_at` that injection's number.
-    """
-
-    result: Result
-    reason: str
-    counts: dict[Schedule, Counts]
-    breaches: tuple[Breach, ...]
-    seconds: float
-    detected_at: int | None = None
-    detected_after: float | None = None
-
-
-class Check(msgspec.Struct, frozen=True):
-    """What came of one toolchain, one program or one recording.
-
-    `result` and `reason` are the verdict's own, unless `control`, the verdict on the runtime
-    without the lock, shows that it cannot be relied on. `recording` is the file it stands in, and
-    `command` made it.
-    """
-
-    toolchain: str
-    result: Result
-    reason: str
-    verdict: Verdict
-    control: Verdict | None = None
-    recording: str | None = None
-    command: str | None = None
 
 
 def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdict:

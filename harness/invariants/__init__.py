@@ -11,9 +11,9 @@ from harness.invariants import (
     thread_until_dispatch,
     witnesses_agree,
 )
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 
-__all__ = ["INVARIANTS", "Finding", "Invariant"]
+__all__ = ["INVARIANTS", "Invariant"]
 
 INVARIANTS: Mapping[str, Invariant] = {
     module.INVARIANT.name: module.INVARIANT

@@ -5,8 +5,9 @@ Seen without any second thread, so this decides where no theft is possible (GOMA
 
 from collections.abc import Iterator
 
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Recording
+from harness.verdict import Finding
 
 
 def _check(recording: Recording) -> Iterator[Finding]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Exited, Recording, Report
 from harness.recording.recording import PANIC, RETURN
+from harness.verdict import Finding
 
 
 def _check(recording: Recording) -> Iterator[Finding]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from harness.debugcall.protocol import State, advance
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Entry, Injection, Lost, Recording, Trap
 from harness.recording.recording import DISPATCH, PANIC, RETURN
+from harness.verdict import Finding
 
 _OF_THE_CALL = (DISPATCH, RETURN, PANIC)
 

@@ -6,8 +6,9 @@ behind its last trap. The harness restores them itself; the recording cannot sho
 
 from collections.abc import Iterator
 
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Recording, Restored
+from harness.verdict import Finding
 
 
 def _check(recording: Recording) -> Iterator[Finding]:

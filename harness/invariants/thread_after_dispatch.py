@@ -6,9 +6,10 @@ is apart from `thread_until_dispatch`, since the two are different promises.
 
 from collections.abc import Iterator
 
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Recording, Trap
 from harness.recording.recording import DISPATCH
+from harness.verdict import Finding
 
 
 def _check(recording: Recording) -> Iterator[Finding]:

@@ -6,9 +6,10 @@ they look for the dispatch trap on the thread that they injected into.
 
 from collections.abc import Iterator
 
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Recording
 from harness.recording.recording import DISPATCH, REFUSAL
+from harness.verdict import Finding
 
 
 def _check(recording: Recording) -> Iterator[Finding]:

@@ -6,8 +6,9 @@ whether its g was locked to its m before it ran its first instruction.
 
 from collections.abc import Iterator
 
-from harness.invariants.finding import Finding, Invariant
+from harness.invariants.invariant import Invariant
 from harness.recording import Outcome, Recording
+from harness.verdict import Finding
 
 
 def _check(recording: Recording) -> Iterator[Finding]:

@@ -1,185 +1,175 @@
-"""Progress on a terminal or in a log, and one injection told line by line."""
+"""Verdicts as lines of text and as a table."""
 
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from time import monotonic
-from types import TracebackType
-from typing import Self, TextIO
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
 
-from harness.recording import (
-    AnyEvent,
-    Entry,
-    Exited,
-    HandBack,
-    Hold,
-    Inject,
-    Lost,
-    Outcome,
-    Preempt,
-    Recording,
-    Release,
-    Report,
-    Restored,
-    Trap,
+from harness.recording import Schedule
+from harness.report.timeline import timeline
+from harness.verdict import Breach, Check, Conclusion, Counts, Failure, Result, Verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+_WIDTH = 200
+"""Columns of a table, on a narrow terminal too: what does not fit is wrapped there, not cut."""
+_STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+_COLUMNS = (
+    "toolchain",
+    "result",
+    "injections",
+    "migrated",
+    "refused",
+    "uncontested",
+    "contested",
+    "locked",
+    "first detection",
+    "control",
 )
 
-REDRAW = 0.1
-"""Seconds between two drawings of the line on a terminal."""
-REPEAT = 10.0
-"""Seconds between two lines about the same thing in a log."""
 
-_PAGE = 4096
-"""No pointer is below it."""
-_CLEAR = "\r\x1b[K"
-_STATUS = {0: "dispatch", 1: "return", 2: "panic", 8: "refusal", 16: "restore"}
+def headline(conclusion: Conclusion) -> "Text":
+    """Return the result, the toolchain and the reason in one line."""
+    from rich.text import Text
+
+    result, reason = _result_of(conclusion)
+    style = _STYLES.get(result, "bold red")
+    return Text.assemble((f"{result:<5}", style), f" {conclusion.toolchain}: {reason}")
 
 
-class LiveProgress:
-    """Says what is being done, how fast calls are injected and what became of them.
+def account(check: Check, again: str) -> Iterator[str]:
+    """Return what a verdict rests on, and for a violation how it came about.
 
-    The rate is by the clock of the recording: all the time between the first call and the last.
-
-    On a terminal this is one line that is drawn anew, and gone at the end; else lines now and
-    then. It is drawn by whoever reports the progress: there is no thread, since the one that
-    traces must be the only one. A stream that cannot be written to is left alone.
+    `again` is the command that repeats it; a recording tells that itself.
     """
-
-    def __init__(self, stream: TextIO | None, clock: Callable[[], float] = monotonic) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._live = bool(stream and stream.isatty() and os.environ.get("TERM") != "dumb")
-        self._what = ""
-        self._counts: Counter[str] = Counter()
-        self._drawn = clock()
-        self._first = self._last = 0
-        self._unsaid = False
-
-    def __call__(self, what: str, new_events: Sequence[AnyEvent]) -> None:
-        """Take note of what is being done, and of the whole injections that are new."""
-        if what != self._what:
-            self.end()
-            self._what = what
-            if not self._live:
-                self._draw(f"{what} ...\n")
-        for injection in Recording(new_events).injections:
-            if not self._counts:
-                self._first = injection.inject.t
-            self._counts["injections"] += 1
-            if injection.trap(0):
-                self._counts[injection.outcome] += 1
-            self._last = max(
-                getattr(event, "t", 0) for event in (injection.inject, *injection.events)
-            )
-            self._unsaid = True
-        if self._clock() - self._drawn >= (REDRAW if self._live else REPEAT) or not self._counts:
-            self._say()
-
-    def end(self) -> None:
-        """End what is under way: nothing of it stays on a terminal, its last state in a log."""
-        if self._live:
-            self._draw(_CLEAR if self._what else "")
-        elif self._unsaid:
-            self._say()
-        self._what = ""
-        self._counts.clear()
-        self._unsaid = False
-
-    def _say(self) -> None:
-        line = f"{self._what}: {self._state()}" if self._counts else f"{self._what} ..."
-        if self._live:
-            self._draw(_CLEAR + line[: self._width() - 1])
-        elif self._counts:
-            self._draw(line + "\n")
-        self._unsaid = False
-
-    def _state(self) -> str:
-        done = self._counts["injections"]
-        rate = 1e6 * done / max(self._last - self._first, 1)
-        outcomes = [f"{self._counts[outcome]} {outcome.value}" for outcome in Outcome]
-        return f"{done} injections, {rate:.0f}/s: {', '.join(outcomes)}"
-
-    def _width(self) -> int:
-        try:
-            return os.get_terminal_size(self._stream.fileno() if self._stream else 2).columns or 80
-        except OSError:
-            return 80
-
-    def _draw(self, text: str) -> None:
-        self._drawn = self._clock()
-        with suppress(OSError):
-            if self._stream and text:
-                self._stream.write(text)
-                self._stream.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
-        self.end()
+    verdict = check.verdict
+    for schedule, counts in verdict.counts.items():
+        yield f"  {schedule.value:<8}{_counted(counts)}"
+    total = _total(verdict)
+    if total.locked + total.unlocked:
+        yield f"  witness the call goroutine began locked to its thread in {_locked(total)} calls"
+    if check.control:
+        yield f"  control {_control(check.control)}"
+    yield f"  took    {verdict.seconds:.2f} s for {total.injections} injections"
+    yield from _explained(verdict)
+    if check.recording:
+        yield f"recording: {check.recording}"
+    if check.command:
+        yield f"recorded by: {check.command}"
+    elif again:
+        yield f"again: {again}"
 
 
-def timeline(events: Sequence[AnyEvent]) -> Iterator[str]:
-    """Tell the events of one injection, a line each: milliseconds since its begin, thread, what."""
-    inject = next((event for event in events if isinstance(event, Inject)), None)
-    for event in events:
-        text = _told(event, inject)
-        if text:
-            ms = (getattr(event, "t", 0) - (inject.t if inject else 0)) / 1e3
-            tid = getattr(event, "tid", None)
-            yield f"{ms:9.3f} ms  {f'thread {tid}' if tid else 'the target'}: {text}"
+def table(conclusions: Sequence[Conclusion]) -> "Table":
+    """Return a table of all conclusions."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in _COLUMNS:
+        made.add_column(name, no_wrap=True)
+    for conclusion in conclusions:
+        result, _ = _result_of(conclusion)
+        cells = () if isinstance(conclusion, Failure) else _cells(conclusion)
+        made.add_row(conclusion.toolchain, Text(result, _STYLES.get(result, "bold red")), *cells)
+    return made
 
 
-def _told(event: AnyEvent, inject: Inject | None) -> str:  # noqa: C901, PLR0911 - a case each
-    match event:
-        case Inject():
-            callee = event.callee
-            arguments = ", ".join(str(a) if a < _PAGE else hex(a) for a in callee.arguments)
-            return (
-                f"goroutine {event.goid or hex(event.g)} is stopped in {event.function}; a call of "
-                f"{callee.name}({arguments}) is injected, schedule {event.schedule.value}"
-            )
-        case Entry():
-            return f"the call goroutine begins, {_locked(event.locked)}"
-        case Preempt():
-            return f"the call goroutine is asked to yield, by the {event.by}"
-        case Hold():
-            return "is delayed, the call goroutine waits for any thread to run it"
-        case HandBack():
-            return "took the call goroutine, found it locked and hands it back"
-        case Release():
-            return f"goes on: {event.why}"
-        case Trap():
-            return _trapped(event, inject)
-        case Restored():
-            changed = f"; the runtime would have changed {', '.join(event.changed)}"
-            return f"the caller's registers are restored{changed if event.changed else ''}"
-        case Lost():
-            return f"the call never ended: {event.why}"
-        case Report():
-            return f"{event.mismatches} of {event.rounds} rounds of its computation came out wrong"
-        case Exited():
-            how = f"signal {event.signal}" if event.signal else f"exit code {event.code}"
-            return f"ended by {how}"
-        case _:
-            return ""
+def render(*parts: object, to: TextIO | None) -> str:
+    """Return what rich makes of these parts for a stream: in colour on a terminal only.
+
+    It is rendered first and written afterwards, since rich ends a program whose reader went away.
+    """
+    from rich.console import Console
+
+    rendered = io.StringIO()
+    console = Console(
+        file=rendered,
+        force_terminal=(to is not None and to.isatty()) or None,
+        width=_WIDTH,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in rendered.getvalue().splitlines())
 
 
-def _trapped(trap: Trap, inject: Inject | None) -> str:
-    parts = [f"trap {trap.status}, {_STATUS.get(trap.status, 'not of the protocol')}"]
-    if trap.results:
-        parts.append(f"results {', '.join(map(str, trap.results))}")
-    if trap.text:
-        parts.append(f'"{trap.text}"')
-    if trap.locked is not None:
-        parts.append(_locked(trap.locked))
-    if inject and trap.tid != inject.tid:
-        parts.append(f"NOT on thread {inject.tid}, where the call was injected")
-    return "; ".join(parts)
+def _result_of(conclusion: Conclusion) -> tuple[str, str]:
+    if isinstance(conclusion, Failure):
+        return f"error {conclusion.exit_code}", conclusion.error
+    return conclusion.result.value, conclusion.reason
 
 
-def _locked(locked: bool) -> str:  # noqa: FBT001 - it is what it tells
-    return "locked to its thread" if locked else "NOT locked to its thread"
+def _cells(check: Check) -> Iterator[str]:
+    total = _total(check.verdict)
+    yield from map(str, (total.injections, total.migrated, total.refused, total.uncontested))
+    forced = _total(check.verdict, but=Schedule.NATURAL)
+    yield _share(forced) if forced.injections else "-"
+    yield _locked(total)
+    yield _detection(check.verdict) or "-"
+    if check.control is None:
+        yield "-"
+    else:
+        yield "fails" if check.control.result is Result.FAIL else "DOES NOT FAIL"
+
+
+def _counted(counts: Counts) -> str:
+    parts = [f"{counts.migrated} migrated, {counts.refused} refused"]
+    parts.append(f"{counts.uncontested} uncontested ({_share(counts)} contested)")
+    if counts.rejected:
+        parts.append(f"{counts.rejected} not taken by the runtime")
+    if lost := counts.injections - counts.ended:
+        parts.append(f"{lost} never ended")
+    return f"{counts.injections} injections: {', '.join(parts)}"
+
+
+def _share(counts: Counts) -> str:
+    contested = counts.migrated + counts.refused
+    return f"{100 * contested / counts.injections:.1f} %"
+
+
+def _locked(counts: Counts) -> str:
+    return f"{counts.locked}/{counts.locked + counts.unlocked}"
+
+
+def _detection(verdict: Verdict) -> str:
+    if verdict.detected_at is None or verdict.detected_after is None:
+        return ""
+    return f"injection {verdict.detected_at}, {1e3 * verdict.detected_after:.1f} ms"
+
+
+def _control(control: Verdict) -> str:
+    if control.result is not Result.FAIL:
+        return f"without the lock in its runtime it does NOT fail: {control.reason}"
+    detection = _detection(control)
+    return f"without the lock in its runtime it fails, as it must{detection and ': '}{detection}"
+
+
+def _explained(verdict: Verdict) -> Iterator[str]:
+    """Tell the first breach event by event, and of the others what was found."""
+    if verdict.breaches and (detection := _detection(verdict)):
+        yield f"first detection: {detection} after the first injection"
+    for number, breach in enumerate(verdict.breaches):
+        first = breach.first[0]
+        where = "" if first.call is None else f"injection {first.call}: "
+        yield f"{breach.invariant} ({_times(breach)}): {where}{first.text}"
+        if number == 0:
+            yield from timeline(first.events)
+
+
+def _times(breach: Breach) -> str:
+    return "once" if breach.count == 1 else f"{breach.count} times"
+
+
+def _total(verdict: Verdict, *, but: Schedule | None = None) -> Counts:
+    chosen = [counts for schedule, counts in verdict.counts.items() if schedule is not but]
+    return Counts(
+        **{
+            name: sum(getattr(counts, name) for counts in chosen)
+            for name in Counts.__struct_fields__
+        }
+    )

@@ -11,9 +11,9 @@ import sys
 import time
 
 from harness import Check, Settings, check_toolchain
-from harness.experiment.verdict import Result
 from harness.recording import Schedule
 from harness.toolchain import find_toolchain
+from harness.verdict import Result
 
 COUNTED = ("injections", "ended", "migrated", "refused", "uncontested", "locked", "unlocked")
 

@@ -12,9 +12,10 @@ import pytest
 from harness import Check
 from harness.errors import TargetError
 from harness.experiment.program import ProgramSettings, attach_program, run_program
-from harness.experiment.verdict import CONTESTED_SHARE, Result
+from harness.experiment.verdict import CONTESTED_SHARE
 from harness.recording import Exited, Inject, Schedule, load
 from harness.toolchain import Toolchain, build_target, find_toolchain
+from harness.verdict import Result
 from tests.conftest import BROKEN_RELEASES
 from tests.integration.running import GENEROUS, assert_free, ended, until
 

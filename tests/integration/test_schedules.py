@@ -8,7 +8,7 @@ import pytest
 from harness.debugcall.program import Program
 from harness.debugcall.session import Session
 from harness.experiment.exercise import Plan, exercise
-from harness.experiment.verdict import Counts, Result, Verdict, judge
+from harness.experiment.verdict import judge
 from harness.recording import (
     Callee,
     Entry,
@@ -22,6 +22,7 @@ from harness.recording import (
 )
 from harness.schedule import Natural, Steal
 from harness.toolchain import Toolchain, build_target, find_toolchain, unlocked_runtime
+from harness.verdict import Counts, Result, Verdict
 from tests.conftest import BROKEN_RELEASES, FIXED_RELEASES
 from tests.integration.running import GENEROUS, Running, assert_free
 from tests.integration.stopping import ready, report_of

@@ -9,7 +9,7 @@ PUBLIC = {
         Facts Function GLayout GoBinary Layout LayoutError MLayout PLayout calibrate examine
         is_locked load_bias open_binary static_layout trap_sites
     """,
-    "harness.invariants": "Finding INVARIANTS Invariant",
+    "harness.invariants": "INVARIANTS Invariant",
     "harness.recording": """
         AnyEvent Callee Entry Event Exited HandBack Header Hold Inject Injection Lost Machine
         Outcome Planned Preempt Recorder Recording Release Report Restored Schedule Starved Target

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.cli.attempt import attempt, exit_code, is_hopeless
 from harness.cli.check import recording_path
 from harness.cli.group import NAMES
 from harness.cli.options import SCHEDULES
-from harness.cli.outcome import Failure, attempt, exit_code
-from harness.cli.verify import verified
 from harness.errors import BuildError, HarnessError, Interrupted, TracePermissionError
-from harness.experiment import verdict
+from harness.experiment import recorded
+from harness.experiment.recorded import check_recording
 from harness.recording import Schedule
+from harness.verdict import Failure
 from tests.unit.cli.conftest import Script
 from tests.unit.cli.recordings import write
 
@@ -100,8 +101,8 @@ def test_the_worst_decides(codes: list[int], worst: int) -> None:
 
 
 def test_a_verdict_counts_beside_failures(tmp_path: Path) -> None:
-    passed = verified(write(tmp_path / "passed", "r" * 10))
-    failed = verified(write(tmp_path / "failed", "m"))
+    passed = check_recording(write(tmp_path / "passed", "r" * 10))
+    failed = check_recording(write(tmp_path / "failed", "m"))
     assert exit_code([passed]) == 0
     assert exit_code([passed, failed]) == 1
     assert exit_code([failed, Failure("go1.16", 125, "", "")]) == 1
@@ -118,13 +119,13 @@ def test_a_verdict_counts_beside_failures(tmp_path: Path) -> None:
         (KeyboardInterrupt(), 130, True),
     ],
 )
-def test_an_error_is_an_outcome(error: BaseException, code: int, *, hopeless: bool) -> None:
+def test_an_error_is_a_conclusion(error: BaseException, code: int, *, hopeless: bool) -> None:
     def fail() -> None:
         raise error
 
-    outcome = attempt("go1.21.1", fail)  # type: ignore[arg-type] # it returns nothing
-    assert isinstance(outcome, Failure)
-    assert (outcome.exit_code, outcome.hopeless) == (code, hopeless)
+    conclusion = attempt("go1.21.1", fail)  # type: ignore[arg-type] # it returns nothing
+    assert isinstance(conclusion, Failure)
+    assert (conclusion.exit_code, is_hopeless(conclusion)) == (code, hopeless)
 
 
 def test_the_place_of_a_recording(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_a_fault_of_the_harness_is_132(
     def broken(_: object) -> None:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr(verdict, "judge", broken)
+    monkeypatch.setattr(recorded, "judge", broken)
     assert main(["verify", str(write(tmp_path / "r", "r"))]) == 132
     out, err = capsys.readouterr()
     assert out == ""

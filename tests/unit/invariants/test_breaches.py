@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pytest
 
-from harness.experiment.verdict import Result, judge
-from harness.invariants import INVARIANTS, Finding
+from harness.experiment.verdict import judge
+from harness.invariants import INVARIANTS
 from harness.recording import (
     AnyEvent,
     Callee,
@@ -21,6 +21,7 @@ from harness.recording import (
     Schedule,
     Trap,
 )
+from harness.verdict import Finding, Result
 from tests import recordings
 from tests.recordings import CALL_G, CALLING_G, INJECTING, THIEF, altered, altered_trap
 

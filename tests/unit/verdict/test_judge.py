@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from harness.experiment.verdict import SHOWN, Counts, Result, Verdict, judge
+from harness.experiment.verdict import SHOWN, judge
 from harness.invariants import INVARIANTS
 from harness.recording import (
     AnyEvent,
@@ -18,6 +18,7 @@ from harness.recording import (
     Schedule,
     Starved,
 )
+from harness.verdict import Counts, Result, Verdict
 from tests import any_recording, recordings
 from tests.recordings import SPACING, STEP, altered, altered_trap
 
