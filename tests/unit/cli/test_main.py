@@ -1,8 +1,12 @@
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -154,6 +158,16 @@ def test_a_fault_of_the_harness_is_132(
     assert "mend: report it" in err
 
 
+def waits_for_more(pid: int, pipe: int) -> bool:
+    """Tell whether a process has read all that is in a pipe and sleeps until there is more.
+
+    Python notes a signal that comes just before a system call, and looks at its notes when the call
+    has returned: not before somebody writes. Only one that comes during the call ends it.
+    """
+    (unread,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return not unread and Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "S"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_signal_is_130(tmp_path: Path, number: signal.Signals, *, as_json: bool) -> None:
@@ -164,8 +178,11 @@ def test_a_signal_is_130(tmp_path: Path, number: signal.Signals, *, as_json: boo
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process,
-        pipe.open("w"),  # it opens when the command reads it
+        pipe.open("wb", buffering=0) as writer,  # it opens when the command reads it
     ):
+        writer.write(b"\n")
+        while not waits_for_more(process.pid, writer.fileno()):
+            time.sleep(0.01)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
