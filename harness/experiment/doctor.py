@@ -115,6 +115,8 @@ def _no_breakpoints(why: str) -> Unsupported:
 
 def _yama() -> Item:
     scope = yama_scope()
+    if scope is None:
+        return Item("yama", "not in this kernel: it forbids nothing")
     mend = "sudo sysctl kernel.yama.ptrace_scope=0" if 0 < scope < len(_YAMA) - 1 else ""
     if not os.geteuid():
         mend = ""

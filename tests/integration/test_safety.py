@@ -328,13 +328,30 @@ def test_a_target_that_is_traced_already(build: Build) -> None:
             with pytest.raises(TracePermissionError, match="already traced") as caught:
                 Session.attach(target.pid, Recorder())
             assert f"by process {first.pid} (python" in caught.value.message
-            assert caught.value.mend == f"end that debugger first: kill {first.pid}"
+            assert caught.value.mend.startswith("detach there first (gdb: detach; dlv: quit")
             assert caught.value.exit_code == 131
             first.send_signal(signal.SIGTERM)
             assert first.wait(GENEROUS) == 130
         with Session.attach(target.pid, Recorder()):
             pass
         assert target.finish().mismatches == 0
+
+
+def test_what_has_ended_or_was_never_a_program_is_told_as_that(build: Build) -> None:
+    with Running(build("caller")) as target:
+        os.kill(target.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, target.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        with pytest.raises(TargetError, match=f"has ended, and only its parent {os.getpid()} "):
+            Session.attach(target.pid, Recorder())
+
+
+@pytest.mark.skipif(
+    not Path("/proc/2/comm").exists() or Path("/proc/2/comm").read_text() != "kthreadd\n",
+    reason="no kernel thread can be seen here",
+)
+def test_a_part_of_the_kernel() -> None:
+    with pytest.raises(TargetError, match=r"process 2 \(kthreadd\) is part of the kernel"):
+        Session.attach(2, Recorder())
 
 
 def as_nobody(act: Callable[[], object]) -> str:
