@@ -7,10 +7,10 @@ cmd/compile/abi-internal.md.
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter, itemgetter
 
-from harness.arch.binding import request
+from harness.arch.binding import prepared, request
 from harness.arch.interface import LEAST_STACK, Beginning, Frame, Image, Memory, Registers
 from harness.arch.regset import NT_X86_XSTATE, RegisterSet
 
@@ -85,6 +85,12 @@ class Amd64:
 
     def set_registers(self, tid: int, registers: Registers) -> None:
         request(_SETREGS, tid, 0, ctypes.byref(registers))
+
+    def reader(self, tid: int, into: Registers) -> Callable[[], None]:
+        return prepared(_GETREGS, tid, 0, ctypes.byref(into))
+
+    def writer(self, tid: int, registers: Registers) -> Callable[[], None]:
+        return prepared(_SETREGS, tid, 0, ctypes.byref(registers))
 
     def vector_state(self, tid: int) -> RegisterSet:
         return RegisterSet(tid, NT_X86_XSTATE)

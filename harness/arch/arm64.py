@@ -8,7 +8,7 @@ Architecture Reference Manual.
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from errno import EINVAL
 from operator import attrgetter
 
@@ -22,6 +22,8 @@ from harness.arch.regset import (
     NT_PRSTATUS,
     RegisterSet,
     read_set,
+    set_reader,
+    set_writer,
     write_set,
 )
 
@@ -97,6 +99,12 @@ class Arm64:
 
     def set_registers(self, tid: int, registers: Registers) -> None:
         write_set(tid, NT_PRSTATUS, registers)
+
+    def reader(self, tid: int, into: Registers) -> Callable[[], None]:
+        return set_reader(tid, NT_PRSTATUS, into)
+
+    def writer(self, tid: int, registers: Registers) -> Callable[[], None]:
+        return set_writer(tid, NT_PRSTATUS, registers)
 
     def vector_state(self, tid: int) -> RegisterSet:
         # The SVE set holds the V registers too, and what a write of those alone would clear. It is

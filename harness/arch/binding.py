@@ -6,10 +6,11 @@ blocks.
 """
 
 import ctypes
+from collections.abc import Callable
 
 from ptrace import PtraceError
 
-__all__ = ["PtraceError", "request"]
+__all__ = ["PtraceError", "prepared", "request"]
 
 _call = ctypes.PyDLL(None, use_errno=True).ptrace
 
@@ -21,3 +22,13 @@ def request(number: int, tid: int, address: int = 0, data: object = 0) -> None:
     """
     if _call(number, tid, address, data) == -1:
         raise PtraceError(f"ptrace request {number:#x}", ctypes.get_errno(), tid)
+
+
+def prepared(number: int, tid: int, address: int = 0, data: object = 0) -> Callable[[], None]:
+    """Return `request` with these arguments, for one that is made thousands of times."""
+
+    def make() -> None:
+        if _call(number, tid, address, data) == -1:
+            raise PtraceError(f"ptrace request {number:#x}", ctypes.get_errno(), tid)
+
+    return make

@@ -1,7 +1,7 @@
 """The seam between the harness and a processor architecture."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from harness.arch.regset import RegisterSet
@@ -111,6 +111,14 @@ class Arch(Protocol):
 
     def set_registers(self, tid: int, registers: Registers) -> None:
         """Write the general registers of a stopped thread."""
+        ...
+
+    def reader(self, tid: int, into: Registers) -> Callable[[], None]:
+        """Return a function that does what `get_registers` does, again and again."""
+        ...
+
+    def writer(self, tid: int, registers: Registers) -> Callable[[], None]:
+        """Return a function that does what `set_registers` does, with what they hold by then."""
         ...
 
     def vector_state(self, tid: int) -> RegisterSet:

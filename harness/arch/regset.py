@@ -4,8 +4,9 @@ The set numbers are the ELF core note types of include/uapi/linux/elf.h.
 """
 
 import ctypes
+from collections.abc import Callable
 
-from harness.arch.binding import request
+from harness.arch.binding import prepared, request
 
 NT_PRSTATUS = 1
 NT_FPREGSET = 2
@@ -24,19 +25,33 @@ _Buffer = ctypes.Structure | ctypes.Array[ctypes.c_char] | ctypes.c_int32
 
 
 class _IoVec(ctypes.Structure):
+    """struct iovec, of a buffer that lives as long."""
+
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+    def __init__(self, buffer: _Buffer) -> None:
+        super().__init__(ctypes.addressof(buffer), ctypes.sizeof(buffer))
+        self.buffer = buffer
 
 
 def read_set(tid: int, note: int, into: _Buffer) -> None:
     """Read the set `note` of a stopped thread, of which the size is known."""
-    vector = _IoVec(ctypes.addressof(into), ctypes.sizeof(into))
-    request(_GETREGSET, tid, note, ctypes.byref(vector))
+    set_reader(tid, note, into)()
 
 
 def write_set(tid: int, note: int, data: _Buffer) -> None:
     """Write the set `note` of a stopped thread, or its beginning."""
-    vector = _IoVec(ctypes.addressof(data), ctypes.sizeof(data))
-    request(_SETREGSET, tid, note, ctypes.byref(vector))
+    set_writer(tid, note, data)()
+
+
+def set_reader(tid: int, note: int, into: _Buffer) -> Callable[[], None]:
+    """Return a function that does what `read_set` does, again and again."""
+    return prepared(_GETREGSET, tid, note, ctypes.byref(_IoVec(into)))
+
+
+def set_writer(tid: int, note: int, data: _Buffer) -> Callable[[], None]:
+    """Return a function that does what `write_set` does, with what `data` holds by then."""
+    return prepared(_SETREGSET, tid, note, ctypes.byref(_IoVec(data)))
 
 
 class RegisterSet:
@@ -44,8 +59,7 @@ class RegisterSet:
 
     def __init__(self, tid: int, note: int) -> None:
         self._note = note
-        self._buffer = ctypes.create_string_buffer(_VECTOR_LIMIT)
-        self._vector = _IoVec(ctypes.addressof(self._buffer), _VECTOR_LIMIT)
+        self._vector = _IoVec(ctypes.create_string_buffer(_VECTOR_LIMIT))
         request(_GETREGSET, tid, note, ctypes.byref(self._vector))
 
     def write(self, tid: int) -> None:

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from harness.arch.binding import PtraceError
 from harness.debugcall.caller import Caller
-from harness.debugcall.program import Goroutine, Program
+from harness.debugcall.goroutine import Goroutine
+from harness.debugcall.program import Program
 from harness.debugcall.protocol import Action, State, advance
 from harness.errors import HarnessError, TargetError
 from harness.recording import Callee, Inject, Lost, Recorder, Restored, Schedule, Trap

@@ -1,13 +1,11 @@
 """A Go program in memory: where the runtime's functions are, and what its goroutines hold."""
 
-import struct
 from functools import cached_property
 from pathlib import Path
 
-import msgspec
-
 from harness.arch import Arch
 from harness.debugcall.frames import IntFrame
+from harness.debugcall.goroutine import Goroutine, GoroutineFormat
 from harness.errors import TargetError
 from harness.gobinary import (
     Facts,
@@ -22,27 +20,6 @@ from harness.tracer import Process
 
 STACK_PREEMPT = (1 << 64) - 1314
 """g.stackguard0 of a goroutine that is asked to yield (stackPreempt in Go's runtime/stack.go)."""
-
-_word = struct.Struct("<Q").unpack_from
-_half = struct.Struct("<I").unpack_from
-
-
-class Goroutine(msgspec.Struct, frozen=True):
-    """What a runtime.g held when it was read. None where the layout does not give the field."""
-
-    address: int
-    stack_lo: int
-    stack_hi: int
-    m: int
-    lockedm: int
-    status: int
-    goid: int | None
-    parent: int | None
-
-    @property
-    def locked(self) -> bool:
-        """Whether it is locked to the m, the thread, that it runs on."""
-        return self.lockedm == self.m != 0
 
 
 class Program:
@@ -59,9 +36,7 @@ class Program:
         self._calibrated = False
         self._addresses: dict[str, int] = {}
         self._frames: dict[tuple[int, int], IntFrame] = {}
-        g = self.layout.g
-        known = (g.lockedm, g.m, g.atomicstatus, g.goid, g.parent_goid)
-        self._extent = 8 + max(offset for offset in known if offset is not None)
+        self._goroutine = GoroutineFormat(self.layout.g)
 
     @property
     def arch(self) -> Arch:
@@ -140,18 +115,8 @@ class Program:
 
     def goroutine(self, address: int) -> Goroutine:
         """Read a runtime.g; OSError where none can be."""
-        g = self.layout.g
-        data = self.process.memory.read(address, self._extent)
-        return Goroutine(
-            address,
-            _word(data, g.stack_lo)[0],
-            _word(data, g.stack_hi)[0],
-            _word(data, g.m)[0],
-            _word(data, g.lockedm)[0],
-            _half(data, g.atomicstatus)[0],
-            None if g.goid is None else _word(data, g.goid)[0],
-            None if g.parent_goid is None else _word(data, g.parent_goid)[0],
-        )
+        format_ = self._goroutine
+        return format_.read(address, self.process.memory.read(address, format_.size))
 
     def asked_to_yield(self, g: int) -> bool:
         """Tell whether the runtime, or the harness, has asked a goroutine to yield."""

@@ -218,14 +218,14 @@ class Session:
         return call
 
     def next_number(self) -> int:
-        """Return the number of the next call."""
+        """Return the number of the next call; `TargetError` if none can be made any more."""
+        if self.program.silenced:
+            raise TargetError("a call was lost, so no more can be made in this target")
         self._calls += 1
         return self._calls - 1
 
     def injection(self, number: int, caller: Caller, callee: Callee, timing: Timing) -> Injection:
         """Return the call of this number, still to be run."""
-        if self.program.silenced:
-            raise TargetError("a call was lost, so no more can be made in this target")
         return Injection(
             self.program, caller, callee, timing, self.recorder, number, self.clock, self.scale
         )

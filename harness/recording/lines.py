@@ -49,6 +49,12 @@ class Recorder:
         if self._fd is not None:
             self._pending.append(_encode(event))
 
+    def add_all(self, events: Sequence[AnyEvent]) -> None:
+        """Append events, all or, if this fails, none."""
+        if self._fd is not None:
+            self._pending += [_encode(event) for event in events]
+        self.events += events
+
     def flush(self) -> None:
         """Hand what has come since the last time to the file."""
         if self._fd is None or not self._pending:

@@ -40,19 +40,25 @@ def volley(session: Session, caller: Caller, callee: Callee, number: int) -> Non
 
     Raises as `Session.inject` does.
     """
-    straight = Volley(session.program, caller, callee, session.recorder.add, session.clock)
-    for _ in range(number):
-        session.process.heed()
-        if not straight.fits():
-            straight = Volley(session.program, caller, callee, session.recorder.add, session.clock)
-        call = session.next_number()
-        try:
-            state = straight.call(call)
-        except (PtraceError, OSError):
-            if session.process.dies():
-                raise TargetError(f"the target ended during the call of {callee.name}") from None
-            raise
-        if state is not State.ENDED:
-            rest = session.injection(call, caller, callee, Natural())
-            rest.go_on(state, straight.call_g)
-        session.recorder.flush()
+    process = session.process
+    try:
+        while number > 0:
+            number -= _fire(session, caller, callee, number)
+    except (PtraceError, OSError):
+        if process.dies():
+            raise TargetError(f"during the call of {callee.name} the target ended") from None
+        raise
+
+
+def _fire(session: Session, caller: Caller, callee: Callee, number: int) -> int:
+    """Make calls until one leaves the straight path; end that one, and return how many it were."""
+    straight = Volley(session, caller, callee)
+    try:
+        made = straight.fire(number)
+    finally:
+        if straight.state is not State.ENDED:
+            straight.hand_over()
+            rest = session.injection(straight.number, caller, callee, Natural())
+            rest.go_on(straight.state, straight.call_g)
+            session.recorder.flush()
+    return min(made + 1, number)

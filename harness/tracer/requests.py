@@ -4,6 +4,7 @@ Source: include/uapi/linux/ptrace.h and ptrace(2).
 """
 
 import ctypes
+from collections.abc import Callable
 from errno import ESRCH
 
 from ptrace.binding.func import (
@@ -13,7 +14,7 @@ from ptrace.binding.func import (
     ptrace_geteventmsg,
 )
 
-from harness.arch.binding import PtraceError, request
+from harness.arch.binding import PtraceError, prepared, request
 
 __all__ = [
     "EVENT_CLONE",
@@ -24,6 +25,7 @@ __all__ = [
     "detach",
     "interrupt",
     "listen",
+    "prepared_cont",
     "ptrace_geteventmsg",
     "seize",
     "step",
@@ -59,6 +61,11 @@ def listen(tid: int) -> None:
 def cont(tid: int, signal: int) -> None:
     """Let a stopped thread run, with `signal` delivered first unless it is 0."""
     _unless_gone(PTRACE_CONT, tid, signal)
+
+
+def prepared_cont(tid: int) -> Callable[[], None]:
+    """Return a function that lets a stopped thread run. It raises if the thread is dying."""
+    return prepared(PTRACE_CONT, tid)
 
 
 def step(tid: int) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from errno import ESRCH
 from functools import cached_property
 from time import monotonic
@@ -82,30 +82,40 @@ class ThreadGroup:
             if thread is not None:
                 self.resume(thread)
 
-    def await_trap(self, thread: Thread, limit: float) -> bool:
-        """Wait for one thread's next announced trap, with little ceremony.
+    def runner(self, thread: Thread) -> Callable[[float], bool]:
+        """Return a function that lets a stopped thread run to its next announced trap.
 
-        False: something else stopped that concerns the caller, or `limit` has come. `wait` returns
-        what it is.
+        It does so with little ceremony, until a time limit. False: something else stopped that
+        concerns the caller, or the limit has come. `wait` returns what it is.
         """
-        if self._queue:
+        next_event, expected = self._waiter.next, (thread.tid, _TRAPPED)
+        go_on = requests.prepared_cont(thread.tid)
+        read = self.arch.reader(thread.tid, thread.registers)
+        registers, traps = thread.registers, self.traps
+
+        def run(limit: float) -> bool:
+            if thread.signal or thread.hit:
+                self.resume(thread)
+            else:
+                go_on()
+                thread.stopped = False
+            while not self._queue:
+                event = next_event(limit)
+                if event == expected:
+                    thread.stopped = True
+                    read()
+                    if registers.pc in traps:
+                        return True
+                elif event is None:
+                    return False
+                stopped, stop = self._reap(*event)
+                if stop is not None:
+                    self._queue.append(stop)
+                elif stopped is not None:
+                    self.resume(stopped)
             return False
-        expected = (thread.tid, _TRAPPED)
-        while True:
-            event = self._waiter.next(limit)
-            if event == expected:
-                thread.stopped = True
-                self.arch.get_registers(thread.tid, thread.registers)
-                if thread.registers.pc in self.traps:
-                    return True
-            elif event is None:
-                return False
-            stopped, stop = self._reap(*event)
-            if stop is not None:
-                self._queue.append(stop)
-                return False
-            if stopped is not None:
-                self.resume(stopped)
+
+        return run
 
     def requeue_trap(self, thread: Thread) -> None:
         """Have `wait` return the trap that `await_trap` waited for."""

@@ -22,7 +22,7 @@ def test_lines_are_there_after_each_flush_while_it_goes_on(tmp_path: Path) -> No
         add(recorder, first)
         recorder.flush()
         assert reader.read().count(b"\n") == 1 + len(first)
-        add(recorder, second)
+        recorder.add_all(second)
         assert reader.read() == b""
         recorder.flush()
         assert reader.read().count(b"\n") == len(second)
