@@ -17,6 +17,8 @@ from harness.tracer import Kind, Thread
 from tests.integration.running import GENEROUS
 
 _SLOT = 3
+_FS_BASE = 21 * 8
+"""Offset of fs_base in struct user_regs_struct; gs_base follows it."""
 _GETREGSET, _NT_X86_XSTATE = 0x4204, 0x202  # include/uapi/linux/ptrace.h, elf.h
 
 
@@ -45,8 +47,13 @@ def instructions(session: Session, function: str) -> list[Instruction]:
 
 
 def state_of(session: Session, thread: Thread) -> tuple[bytes, bytes]:
-    """Return all general registers and XSTATE of a stopped thread, as the kernel has them."""
+    """Return the general registers and XSTATE of a stopped thread, as the kernel has them.
+
+    Without fs_base and gs_base: those are the thread's own, and a broken release may end a call on
+    another thread.
+    """
     general = bytes(session.process.read_registers(thread))
+    general = general[:_FS_BASE] + general[_FS_BASE + 16 :]
     buffer = ctypes.create_string_buffer(16384)
     vector = (ctypes.c_uint64 * 2)(ctypes.addressof(buffer), len(buffer))
     request(_GETREGSET, thread.tid, _NT_X86_XSTATE, ctypes.byref(vector))
