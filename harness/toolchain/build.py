@@ -3,10 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from filelock import FileLock
 
@@ -14,10 +18,12 @@ from harness.arch import host_goarch
 from harness.cache import cache_folder, no_room, writing
 from harness.errors import BuildError, HarnessError
 from harness.toolchain.environment import for_build
-from harness.toolchain.installation import Toolchain, require_debug_calls
+from harness.toolchain.installation import Toolchain, require_debug_calls, unreadable
 from harness.toolchain.sources import content_of, package_folder
 
 _FIRST_WITH_BUILDVCS = (1, 18)
+_END_LIMIT = 5.0  # seconds that a Go command has to end when it is interrupted
+_LEAST_FREE = 1 << 20  # bytes: a disk with less is full
 _SHOWN_LINES = 20  # of a compiler's output in an error
 
 
@@ -41,14 +47,17 @@ def build_target(
     require_debug_calls(toolchain.version, goarch)
     folder = package_folder(source)
     overlay = overlay or {}
-    key = _digest(
-        _standard_library_identity(toolchain),
-        _tools_identity(toolchain),
-        content_of(folder),
-        *(f"{old}={_file_digest(overlay[old])}" for old in sorted(overlay)),
-        *flags,
-        goarch,
-    )
+    try:
+        key = _digest(
+            _standard_library_identity(toolchain),
+            _tools_identity(toolchain),
+            content_of(folder),
+            *(f"{old}={_file_digest(overlay[old])}" for old in sorted(overlay)),
+            *flags,
+            goarch,
+        )
+    except OSError as error:
+        raise unreadable(error) from error
     home = cache_folder("targets", key)
     binary = home / folder.name
     if binary.is_file():
@@ -86,35 +95,64 @@ def _build(
         gocache=cache_folder("gocache", _tools_identity(toolchain)),
         scratch=scratch,
     )
-    try:
-        done = subprocess.run(
-            [*command, *flags, "."],
-            env=environ,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise BuildError(
-            f"{toolchain.go} does not run: {error.strerror}", mend="install this Go anew"
-        ) from error
-    if done.returncode != 0:
-        raise _failure(folder, toolchain, done.stderr + done.stdout, scratch)
+    code, output = _run([*command, *flags, "."], environ, folder)
+    if code != 0:
+        raise _failure(folder, toolchain, output, scratch)
     return binary
 
 
+def _run(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> tuple[int, str]:
+    """Run a Go command; return its exit code and what it said. What it started ends with it."""
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environ,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            process_group=0,
+        )
+    except OSError as error:
+        raise BuildError(
+            f"{command[0]} does not run: {error.strerror}", mend="install this Go anew"
+        ) from error
+    with process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            _end_group(process)
+            raise
+    return process.returncode, output
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """End a Go command and its compilers; it waits for them and removes what it has written."""
+    try:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(_END_LIMIT)
+    finally:
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def _failure(folder: Path, toolchain: Toolchain, output: str, scratch: Path) -> HarnessError:
-    if "no space left on device" in output or "disk quota exceeded" in output:
+    # A Go command that cannot write to its caches does not always say so.
+    full = shutil.disk_usage(scratch).free < _LEAST_FREE
+    if full or "no space left on device" in output or "disk quota exceeded" in output:
         return no_room(scratch)
     lines = output.strip().splitlines()
     left_out = len(lines) - _SHOWN_LINES
     if left_out > 0:
         lines = [*lines[:_SHOWN_LINES], f"... {left_out} more lines"]
     said = "\n".join(lines) or "the Go command said nothing"
-    return BuildError(f"{folder.name} does not build with {toolchain.version}:\n{said}")
+    return BuildError(
+        f"{folder.name} does not build with {toolchain.version}:\n{said}",
+        mend="see whether this Go builds it by hand: "
+        f"cd {quote(str(folder))} && {quote(str(toolchain.go))} build -o /dev/null .",
+    )
 
 
 def _tools_identity(toolchain: Toolchain) -> str:

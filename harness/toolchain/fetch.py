@@ -32,12 +32,10 @@ _DOWNLOAD_SETTINGS = (
 
 def fetch(version: str, fetcher: Toolchain) -> Toolchain:
     """Return the release `version` (`go1.21.1`); `fetcher` downloads it if it is not here yet."""
-    done = _run(
-        [str(fetcher.go), "env", "GOROOT"],
-        _download_environment(fetcher) | {"GOTOOLCHAIN": version},
-    )
+    environ = _download_environment(fetcher) | {"GOTOOLCHAIN": version}
+    done = _run([str(fetcher.go), "env", "GOROOT"], environ)
     if done.returncode != 0:
-        raise _failure(version, done.stderr)
+        raise _failure(version, done.stderr, environ.get("GOPROXY"))
     goroot = Path(done.stdout.strip())
     fetched = inspect(goroot / "bin" / "go", goroot)
     if fetched.version.split()[0] != version:
@@ -80,7 +78,12 @@ def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedPro
     )
 
 
-def _failure(version: str, output: str) -> HarnessError:
+def _failure(version: str, output: str, goproxy: str | None) -> HarnessError:
+    if goproxy == "off":
+        return InputError(
+            f"{version} is not on this machine, and GOPROXY=off forbids to fetch it",
+            mend="set GOPROXY to where Go may download from; or give a GOROOT that is here already",
+        )
     # The message begins at the last line of the command's own; a server's answer may follow it.
     begin = max(output.rfind("\ngo: "), 0)
     said = "; ".join(line.strip() for line in output[begin:].splitlines() if line.strip())

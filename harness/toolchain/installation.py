@@ -1,9 +1,11 @@
 """One Go installation."""
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from harness.environment import neutral
 from harness.errors import InputError, Unsupported
@@ -68,9 +70,11 @@ def inspect(go: Path, goroot: Path | None = None) -> Toolchain:
             errors="replace",
             check=True,
         ).stdout.splitlines()
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = last_line(getattr(error, "stderr", "")) or str(error)
-        raise InputError(f"{go} is no Go command that runs here: {said}", mend=mend) from error
+    except OSError as error:
+        raise InputError(f"{go} cannot be run: {error.strerror}", mend=mend) from error
+    except subprocess.CalledProcessError as error:
+        said = last_line(error.stderr) or f"it ends with exit code {error.returncode}"
+        raise InputError(f"{go} is no Go command that works here: {said}", mend=mend) from error
     match answer:
         case [root_answer, version] if version:
             root = Path(root_answer)
@@ -87,6 +91,15 @@ def inspect(go: Path, goroot: Path | None = None) -> Toolchain:
         )
     require_debug_calls(version)
     return Toolchain(root, version, own)
+
+
+def unreadable(error: OSError) -> InputError:
+    """Return the error for a file of a toolchain, or of a target's sources, that cannot be read."""
+    path = error.filename
+    return InputError(
+        f"cannot read {path}: {error.strerror}",
+        mend=f"let this user read it: ls -ld {quote(os.fspath(path))}" if path else "",
+    )
 
 
 def last_line(output: str) -> str:

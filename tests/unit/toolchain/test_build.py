@@ -1,4 +1,8 @@
+import os
 import shutil
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,9 @@ def test_a_build_error_has_the_compilers_words_but_not_all_of_them(
     assert "main.go:20: undefined: x" in message
     assert "main.go:21:" not in message
     assert "80 more lines" in message
+    assert caught.value.mend.endswith(
+        f"/gotargets/caller && {tmp_path}/go/bin/go build -o /dev/null ."
+    )
     assert not list(empty_cache.glob("targets/*/build-*")), "a folder was left behind"
 
 
@@ -55,6 +62,37 @@ def test_a_go_command_that_does_not_run(tmp_path: Path, empty_cache: Path) -> No
     with pytest.raises(BuildError, match="does not run: Permission denied"):
         build_target(toolchain, "caller")
     assert not list(empty_cache.glob("targets/*/build-*"))
+
+
+def test_a_library_that_cannot_be_read(tmp_path: Path, empty_cache: Path) -> None:
+    toolchain = failing_toolchain(tmp_path / "go", "")
+    shutil.rmtree(toolchain.goroot / "src")
+    with pytest.raises(InputError, match=r"cannot read .*/go/src: No such file"):
+        build_target(toolchain, "caller")
+    assert not empty_cache.exists()
+
+
+def test_an_interrupted_build_leaves_no_process_behind(tmp_path: Path, empty_cache: Path) -> None:
+    toolchain = failing_toolchain(tmp_path / "go", "")
+    # What a shell starts in the background ignores SIGINT. A FIFO is read to its end when the
+    # last writer has ended.
+    os.mkfifo(tmp_path / "alive")
+    toolchain.go.write_text(
+        f"#!/bin/sh\nexec >{tmp_path}/alive\n(sleep 30; echo left) &\necho up\nwait\n"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(_interrupt_and_read, tmp_path / "alive")
+        with pytest.raises(KeyboardInterrupt):
+            build_target(toolchain, "caller")
+        assert reading.result() == ""
+    assert not list(empty_cache.glob("targets/*/build-*"))
+
+
+def _interrupt_and_read(fifo: Path) -> str:
+    with fifo.open() as reader:
+        assert reader.readline() == "up\n"
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return reader.read()
 
 
 def test_an_editors_lock_in_the_toolchain_does_not_matter(

