@@ -9,7 +9,7 @@ import platform
 
 from harness.arch.amd64 import Amd64
 from harness.arch.arm64 import Arm64
-from harness.arch.interface import Arch, Beginning, Frame, Image, Memory, Registers
+from harness.arch.interface import Arch, Beginning, Frame, FrameImage, Memory, Registers
 from harness.arch.regset import RegisterSet
 from harness.errors import Unsupported
 
@@ -17,7 +17,7 @@ __all__ = [
     "Arch",
     "Beginning",
     "Frame",
-    "Image",
+    "FrameImage",
     "Memory",
     "RegisterSet",
     "Registers",

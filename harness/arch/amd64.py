@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter, itemgetter
 
 from harness.arch.binding import prepared, request
-from harness.arch.interface import LEAST_STACK, Beginning, Frame, Image, Memory, Registers
+from harness.arch.interface import LEAST_STACK, Beginning, Frame, FrameImage, Memory, Registers
 from harness.arch.regset import NT_X86_XSTATE, RegisterSet
 
 # fmt: off
@@ -116,11 +116,11 @@ class Amd64:
         # debugCallV2 finds its caller's PC at SP, the frame size at SP-16; between them is free.
         return Beginning(saved.sp - 24, _INJECTED.pack(frame_size, 0, saved.pc), registers)
 
-    def frame_image(self, saved: Registers) -> Image:
+    def frame_image(self, saved: Registers) -> FrameImage:
         frame_pointer = saved.sp - 16  # of debugCallV2: it saved the caller's there
         values = [frame_pointer if name == "_" else getattr(saved, name) for name in _SAVED]
         data = b"".join(value.to_bytes(8, "little") for value in values)
-        return Image(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, len(data), ((0, data),))
+        return FrameImage(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, len(data), ((0, data),))
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:
         trap.sp -= 8

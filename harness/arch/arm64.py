@@ -13,7 +13,7 @@ from errno import EINVAL
 from operator import attrgetter
 
 from harness.arch.binding import PtraceError
-from harness.arch.interface import LEAST_STACK, Beginning, Frame, Image, Memory, Registers
+from harness.arch.interface import LEAST_STACK, Beginning, Frame, FrameImage, Memory, Registers
 from harness.arch.regset import (
     NT_ARM_HW_BREAK,
     NT_ARM_SVE,
@@ -146,11 +146,11 @@ class Arm64:
         data = _INJECTED.pack(frame_size, 0, saved.x30)
         return Beginning(registers.sp - 16, data, registers)
 
-    def frame_image(self, saved: Registers) -> Image:
+    def frame_image(self, saved: Registers) -> FrameImage:
         data = _FRAME.pack(*_restored(saved))
         # The gaps are as in _FRAME: two words, three of others, 28 words, two of others, one word.
         pieces = tuple((at, data[at:end]) for at, end in ((0, 16), (40, 264), (280, 288)))
-        return Image(saved.sp - _SIZE, -_BELOW_SP, 288, pieces)
+        return FrameImage(saved.sp - _SIZE, -_BELOW_SP, 288, pieces)
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:  # noqa: ARG002 - amd64 needs it
         assert isinstance(trap, Arm64Registers)

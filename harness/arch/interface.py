@@ -53,7 +53,7 @@ class Beginning(NamedTuple):
     registers: Registers
 
 
-class Image(NamedTuple):
+class FrameImage(NamedTuple):
     """What `size` bytes of memory must hold, at a distance in bytes from the SP that must be there.
 
     `pieces` are places in there, and what they hold; what lies between them does not matter.
@@ -145,7 +145,7 @@ class Arch(Protocol):
         """
         ...
 
-    def frame_image(self, saved: Registers) -> Image:
+    def frame_image(self, saved: Registers) -> FrameImage:
         """Return what debugCallV2's frame holds at the trap with status 16 if nothing changed."""
         ...
 

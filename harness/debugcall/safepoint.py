@@ -8,14 +8,13 @@ program. So the harness asks more, and only then injects.
 from collections.abc import Iterator
 from itertools import chain
 
+from harness.debugcall.frames import WORD
 from harness.debugcall.program import Program
 from harness.gobinary import Function
 from harness.tracer import Thread
 
 STACK_NEEDED = 1024
 """Bytes below SP. debugCallV2 writes up to 304 (amd64) or 440 (arm64), though 256 are asked for."""
-
-WORD = 8
 
 _G_RUNNING = 2
 _P_RUNNING = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import BinaryError, Unsupported
 from harness.gobinary.buildinfo import BuildInfo, read_build_id, read_build_info
-from harness.gobinary.image import Image
+from harness.gobinary.image import ElfImage
 from harness.gobinary.moduledata import find_pclntab
 from harness.gobinary.pclntab import Function
 
@@ -25,7 +25,7 @@ class GoBinary:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.image = Image(path)
+        self.image = ElfImage(path)
         self.goarch = self.image.goarch
         self.pie = self.image.pie
         self._check_age()

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from harness.errors import BinaryError
-from harness.gobinary.image import Image
+from harness.gobinary.image import ElfImage
 
 _MAGIC = b"\xff Go buildinf:"
 _INLINE = 2
@@ -29,7 +29,7 @@ class BuildInfo(NamedTuple):
     settings: Mapping[str, str] = MappingProxyType({})
 
 
-def read_build_info(image: Image) -> BuildInfo:
+def read_build_info(image: ElfImage) -> BuildInfo:
     """The build information; an empty one if there is none that can be read."""
     for address in _headers(image):
         try:
@@ -41,7 +41,7 @@ def read_build_info(image: Image) -> BuildInfo:
     return BuildInfo()
 
 
-def read_build_id(image: Image) -> str:
+def read_build_id(image: ElfImage) -> str:
     """Go's build id, '' if there is none."""
     for name, kind, content in image.notes():
         if (name, kind) == _GO_NOTE:
@@ -49,7 +49,7 @@ def read_build_id(image: Image) -> str:
     return ""
 
 
-def _headers(image: Image) -> Iterator[int]:
+def _headers(image: ElfImage) -> Iterator[int]:
     section = image.sections.get(".go.buildinfo")
     if section is not None and section.address:
         yield section.address
@@ -60,7 +60,7 @@ def _headers(image: Image) -> Iterator[int]:
                 yield at - segment.offset + segment.address
 
 
-def _strings(image: Image, address: int) -> tuple[str, str]:
+def _strings(image: ElfImage, address: int) -> tuple[str, str]:
     header = image.read(address, 32)
     if not header.startswith(_MAGIC):
         raise image.damaged("its build information is out of place")
@@ -72,7 +72,7 @@ def _strings(image: Image, address: int) -> tuple[str, str]:
     return _text(version), _text(module[_FRAME:-_FRAME])
 
 
-def _inline(image: Image, address: int) -> tuple[bytes, int]:
+def _inline(image: ElfImage, address: int) -> tuple[bytes, int]:
     length = shift = 0
     while True:
         byte = image.read(address, 1)[0]
@@ -86,14 +86,14 @@ def _inline(image: Image, address: int) -> tuple[bytes, int]:
     return _bounded(image, address, length), address + length
 
 
-def _go_string(image: Image, address: int) -> bytes:
+def _go_string(image: ElfImage, address: int) -> bytes:
     if not address:
         return b""
     (length,) = struct.unpack("<Q", image.read(address + 8, 8))
     return _bounded(image, image.word(address), length)
 
 
-def _bounded(image: Image, address: int, length: int) -> bytes:
+def _bounded(image: ElfImage, address: int, length: int) -> bytes:
     if length > _LIMIT:
         raise image.damaged("its build information is out of bounds")
     return image.read(address, length) if length else b""

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 
-from harness.gobinary.image import Image, Section
+from harness.gobinary.image import ElfImage, Section
 
 _COMPRESSED = 0x800  # SHF_COMPRESSED, elf(5)
 _ZLIB = 1  # ELFCOMPRESS_ZLIB
@@ -17,7 +17,7 @@ class DebugSection:
     It is empty where there is no such section, and ends where it cannot be inflated.
     """
 
-    def __init__(self, image: Image, name: str) -> None:
+    def __init__(self, image: ElfImage, name: str) -> None:
         section = image.sections.get(f".debug_{name}") or image.sections.get(f".zdebug_{name}")
         self._pieces = iter(()) if section is None else _pieces(image, section)
         self._content = bytearray()
@@ -42,7 +42,7 @@ class DebugSection:
         return piece is not None
 
 
-def _pieces(image: Image, section: Section) -> Iterator[bytes]:
+def _pieces(image: ElfImage, section: Section) -> Iterator[bytes]:
     start, end = section.offset, section.offset + section.size
     compressed = True
     if section.name.startswith(".z"):  # up to Go 1.18: "ZLIB" and the size in 8 bytes

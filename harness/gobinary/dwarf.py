@@ -11,7 +11,7 @@ from types import MappingProxyType
 from harness.gobinary.debug_section import DebugSection
 from harness.gobinary.dwarf_structure import Unit, members
 from harness.gobinary.evidence import Evidence
-from harness.gobinary.image import Image
+from harness.gobinary.image import ElfImage
 
 #: Field of Layout -> type and member in the runtime's source (runtime/runtime2.go).
 MEMBERS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -39,7 +39,7 @@ _WINDOW = 1 << 14  # the largest of the types takes 3 KB
 _TABLE = 1 << 13  # Go's abbreviations take less than 1 KB
 
 
-def dwarf_evidence(image: Image) -> Iterator[Evidence]:
+def dwarf_evidence(image: ElfImage) -> Iterator[Evidence]:
     """What DWARF says; nothing if there is none, or none that can be read."""
     info, abbreviations = DebugSection(image, "info"), DebugSection(image, "abbrev")
     for type_name in ("runtime.g", "runtime.m", "runtime.p"):

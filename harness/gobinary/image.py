@@ -64,7 +64,7 @@ class Section(NamedTuple):
     flags: int
 
 
-class Image:
+class ElfImage:
     """A mapped ELF file. Each address is a link-time address; each error is a BinaryError."""
 
     def __init__(self, path: Path) -> None:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 
 from harness.errors import BinaryError
-from harness.gobinary.image import Image
+from harness.gobinary.image import ElfImage
 from harness.gobinary.pclntab import MAGICS, OLD_MAGIC, PclnTab
 
 _SECTIONS = (".gopclntab", ".data.rel.ro.gopclntab")
@@ -21,7 +21,7 @@ _NO_TABLE = (
 )
 
 
-def find_pclntab(image: Image) -> PclnTab:
+def find_pclntab(image: ElfImage) -> PclnTab:
     """The function table of the program: by its section, else by its magic number.
 
     Raises BinaryError if there is none that can be read.
@@ -45,7 +45,7 @@ def find_pclntab(image: Image) -> PclnTab:
     )
 
 
-def _places(image: Image) -> Iterator[tuple[int, int]]:
+def _places(image: ElfImage) -> Iterator[tuple[int, int]]:
     for name in _SECTIONS:
         section = image.sections.get(name)
         if section is not None and section.address and section.size:
@@ -71,7 +71,7 @@ def _places(image: Image) -> Iterator[tuple[int, int]]:
                 yield start - segment.offset + segment.address, segment.address + segment.size
 
 
-def _module_text(image: Image, pclntab: int) -> int:
+def _module_text(image: ElfImage, pclntab: int) -> int:
     """moduledata.text of the module with this function table."""
     (names,) = struct.unpack("<Q", image.read(pclntab + 32, 8))
     for _, address in zip(range(_CANDIDATES), image.pointers_to(pclntab), strict=False):

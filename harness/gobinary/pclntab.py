@@ -15,7 +15,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
-from harness.gobinary.image import Image
+from harness.gobinary.image import ElfImage
 from harness.gobinary.pcvalue import DamagedTableError, runs, varint
 
 # Magic number -> (first Go release that writes it, size of a functab word, does textStart exist).
@@ -57,7 +57,7 @@ class PclnTab:
     Raises BinaryError if the table contradicts itself.
     """
 
-    def __init__(self, image: Image, address: int, end: int, text: int | None = None) -> None:
+    def __init__(self, image: ElfImage, address: int, end: int, text: int | None = None) -> None:
         self.image, self.address, self.end = image, address, end
         magic, pad, self.quantum, pointer = struct.unpack("<IHBB", image.read(address, 8))
         quantum = 1 if image.goarch == "amd64" else 4
