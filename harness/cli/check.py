@@ -102,7 +102,10 @@ def command(  # noqa: PLR0913 - an option each
         toolchain = find_toolchain(spec)
         path = record and recording_path(record, toolchain.version)
         if path in written:
-            raise InputError(f"{path} holds another recording of this command already")
+            raise InputError(
+                f"{path} holds another recording of this command already",
+                mend="give each toolchain once",
+            )
         settings = Settings(
             goarch="arm64" if vm else goarch,
             run=_in_guest(cpu, progress) if vm else run_here,

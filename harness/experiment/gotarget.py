@@ -57,7 +57,7 @@ class GoTarget:
     def await_ready(self) -> None:
         """Let it run until it says that everything in it runs."""
         if not self.session.run_until(self._is_ready, READY_LIMIT):
-            raise TargetError(f"the target did not say that it is ready in {READY_LIMIT:.0f} s")
+            raise _late(f"the target did not say that it is ready in {READY_LIMIT:.0f} s")
 
     def finish(self) -> None:
         """Let it end its computation, and record its report and its exit."""
@@ -65,7 +65,7 @@ class GoTarget:
         self._stdin = -1
         session = self.session
         if not session.run_until(lambda: session.process.exit_status is not None, END_LIMIT):
-            raise TargetError(f"the target did not end within {END_LIMIT:.0f} s of being asked to")
+            raise _late(f"the target did not end within {END_LIMIT:.0f} s of being asked to")
         self._read()
         _, _, last = self._output.strip().rpartition(b"\n")
         try:
@@ -97,3 +97,9 @@ class GoTarget:
         os.close(self._stdout)
         if self._stdin >= 0:
             os.close(self._stdin)
+
+
+def _late(what: str) -> TargetError:
+    return TargetError(
+        what, mend="on a slow machine allow more time: export DEBUGCALL_TIME_SCALE=4"
+    )

@@ -115,7 +115,7 @@ class GoBinary:
             if self.unsafe_point(function, pc) == _SAFE:
                 return pc
         raise BinaryError(
-            f"{function.name} in {self.path} has no point where a debug call is accepted.",
+            f"{function.name} in {self.path} has no point where a debug call is accepted",
             mend="choose another function to stop in",
         )
 
@@ -123,17 +123,17 @@ class GoBinary:
         if not self.functions("runtime.main") and not self.functions("runtime.schedule"):
             return BinaryError(
                 f"{self.path} has no function {name}, nor the runtime's others: its names were "
-                "obfuscated.",
+                "obfuscated",
                 mend="build it without an obfuscator such as garble",
             )
         if name.startswith("runtime."):
             return BinaryError(
-                f"{self.path} ({self.go_version}) has no function {name}.",
+                f"{self.path} ({self.go_version}) has no function {name}",
                 mend="build it with an unchanged Go release",
             )
         return BinaryError(
             f"{self.path} has no function {name}: the linker left it out as dead code, or the "
-            "compiler inlined it everywhere.",
+            "compiler inlined it everywhere",
             mend="mark it with //go:noinline and let the program call it",
         )
 

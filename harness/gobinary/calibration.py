@@ -21,7 +21,7 @@ def calibrate(layout: Layout, tid: int, g: int, read: Read) -> None:
     lo, hi = (_word(read, g + at) for at in (layout.g.stack_lo, layout.g.stack_hi))
     if not 0 < lo < hi:
         raise LayoutError(
-            f"The g of thread {tid} at {g:#x} has no stack: {lo:#x} to {hi:#x}.", mend=_MEND
+            f"the g of thread {tid} at {g:#x} has no stack: {lo:#x} to {hi:#x}", mend=_MEND
         )
     m = _word(read, g + layout.g.m)
     for name, offset, expected in (
@@ -32,7 +32,7 @@ def calibrate(layout: Layout, tid: int, g: int, read: Read) -> None:
         if found != expected:
             raise LayoutError(
                 f"m.{name} of thread {tid} should hold {expected:#x}; at offset {offset} there "
-                f"is {found:#x}{_elsewhere(read, m, expected)}.",
+                f"is {found:#x}{_elsewhere(read, m, expected)}",
                 mend=_MEND,
             )
 
@@ -53,7 +53,7 @@ def is_locked(layout: Layout, g: int, read: Read) -> bool:
     if others:
         raise LayoutError(
             f"g.lockedm at offset {layout.g.lockedm} holds {lockedm:#x}, but the m of this "
-            f"goroutine is named at offset {others[0]}.",
+            f"goroutine is named at offset {others[0]}",
             mend=_MEND,
         )
     return False
@@ -69,9 +69,9 @@ def _word(read: Read, address: int) -> int:
         raw = read(address, 8)
     except OSError as error:
         raise LayoutError(
-            f"A pointer of the runtime leads nowhere: {address:#x} ({error.strerror}).", mend=_MEND
+            f"a pointer of the runtime leads nowhere: {address:#x} ({error.strerror})", mend=_MEND
         ) from None
     if len(raw) != 8:
-        raise LayoutError(f"A pointer of the runtime leads nowhere: {address:#x}.", mend=_MEND)
+        raise LayoutError(f"a pointer of the runtime leads nowhere: {address:#x}", mend=_MEND)
     value: int = struct.unpack("<Q", raw)[0]
     return value

@@ -79,12 +79,12 @@ class ElfImage:
         if machine not in _MACHINES:
             name = _OTHER_MACHINES.get(machine, f"ELF machine {machine}")
             raise BinaryError(
-                f"{path} is a program for {name}; only amd64 and arm64 can be examined.",
+                f"{path} is a program for {name}; only amd64 and arm64 can be examined",
                 mend="build it with GOARCH=amd64",
             )
         self.goarch, self._relative = _MACHINES[machine]
         if kind not in (_ET_EXEC, _ET_DYN):
-            raise BinaryError(f"{path} is an object file or a core dump, no program.", mend=MEND)
+            raise BinaryError(f"{path} is an object file or a core dump, no program", mend=MEND)
         #: Whether the program is loaded at an address that is chosen when it starts.
         self.pie: bool = kind == _ET_DYN
         if count and size < struct.calcsize("<IIQQQQQQ"):
@@ -105,7 +105,7 @@ class ElfImage:
     def damaged(self, what: str) -> BinaryError:
         """The error for a file that contradicts itself."""
         return BinaryError(
-            f"{self.path} is damaged or cut off: {what}.", mend="build or copy the program again"
+            f"{self.path} is damaged or cut off: {what}", mend="build or copy the program again"
         )
 
     def segment(self, address: int) -> Segment:
@@ -213,7 +213,7 @@ class ElfImage:
 
     def _check_kind(self, start: bytes) -> None:
         if start[:4] != b"\x7fELF":
-            raise BinaryError(f"{self.path} is not an ELF executable.", mend=MEND)
+            raise BinaryError(f"{self.path} is not an ELF executable", mend=MEND)
         if len(start) < struct.calcsize("<16sHHIQQQIHHHHHH"):
             raise self.damaged("its header is not complete")
         for place, wanted, what, other in (
@@ -222,7 +222,7 @@ class ElfImage:
         ):
             if start[place] != wanted:
                 raise BinaryError(
-                    f"{self.path} is {what} program; only {other} ones can be examined.",
+                    f"{self.path} is {what} program; only {other} ones can be examined",
                     mend="build it with GOARCH=amd64",
                 )
 

@@ -93,13 +93,13 @@ def agree(evidence: Iterable[Evidence], binary: GoBinary) -> Layout:
         if len(said) > 1:
             views = " but ".join(f"{offset} according to {said[offset]}" for offset in said)
             raise LayoutError(
-                f"{binary.path} ({binary.go_version}): the offset of {field} is {views}.",
+                f"{binary.path} ({binary.go_version}): the offset of {field} is {views}",
                 mend="report this with the output of `go version -m` for the program",
             )
     if missing := [field for field in _REQUIRED if field not in sources]:
         raise LayoutError(
             f"{binary.path} ({binary.go_version}, {binary.goarch}): nothing tells the offsets of "
-            f"{', '.join(missing)}.",
+            f"{', '.join(missing)}",
             mend="build it with its debug information: without -s and -w in -ldflags",
         )
     known = {field: offset for field, said in sources.items() for offset in said}

@@ -47,7 +47,7 @@ def load_bias(binary: GoBinary, maps: str) -> int:
         if len(same) == 1:
             return same[0]
     raise BinaryError(
-        f"The process has no mapping of the code of {binary.path}: it runs another program, or the "
-        "file was replaced after it started.",
+        f"the process has no mapping of the code of {binary.path}: it runs another program, or the "
+        "file was replaced after it started",
         mend="give the path of the program that runs: /proc/PID/exe",
     )

@@ -19,24 +19,24 @@ def map_file(path: Path) -> mmap.mmap:
         # O_NONBLOCK: a FIFO would keep us waiting for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise BinaryError(f"There is no file {path}.", mend=MEND) from None
+        raise BinaryError(f"there is no file {path}", mend=MEND) from None
     except PermissionError:
         raise BinaryError(
-            f"{path} cannot be read: permission denied.",
+            f"{path} cannot be read: permission denied",
             mend=f"chmod +r {path}, or run as its owner",
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise BinaryError(f"{path} cannot be opened: {error}.", mend=MEND) from None
+        raise BinaryError(f"{path} cannot be opened: {error}", mend=MEND) from None
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            raise BinaryError(f"{path} is a directory.", mend=MEND)
+            raise BinaryError(f"{path} is a directory", mend=MEND)
         if not stat.S_ISREG(status.st_mode):
-            raise BinaryError(f"{path} is not a regular file.", mend=MEND)
+            raise BinaryError(f"{path} is not a regular file", mend=MEND)
         if status.st_size == 0:
-            raise BinaryError(f"{path} is empty.", mend=MEND)
+            raise BinaryError(f"{path} is empty", mend=MEND)
         return mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
     except OSError as error:
-        raise BinaryError(f"{path} cannot be mapped: {error}.", mend=MEND) from None
+        raise BinaryError(f"{path} cannot be mapped: {error}", mend=MEND) from None
     finally:
         os.close(descriptor)

@@ -17,7 +17,7 @@ _CANDIDATES = 64  # so many false magic numbers, or pointers, are looked at
 
 _NO_TABLE = (
     "{} carries no Go function table: it was not built by the Go compiler (gccgo and TinyGo write "
-    "none), it is no Go program, or it is packed."
+    "none), it is no Go program, or it is packed"
 )
 
 
@@ -53,7 +53,7 @@ def _places(image: ElfImage) -> Iterator[tuple[int, int]]:
             if magic == struct.pack("<I", OLD_MAGIC):
                 raise BinaryError(
                     f"{image.path} was built by Go 1.15 or older; debug calls as this harness "
-                    "makes them came with Go 1.17.",
+                    "makes them came with Go 1.17",
                     mend="build it with Go 1.17 or later",
                 )
             yield section.address, section.address + section.size

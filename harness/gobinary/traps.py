@@ -33,7 +33,7 @@ def trap_sites(binary: GoBinary) -> Mapping[int, str]:
         }
         if not found:
             raise BinaryError(
-                f"{name} in {binary.path} has no breakpoint instruction.",
+                f"{name} in {binary.path} has no breakpoint instruction",
                 mend="use a Go toolchain whose runtime was not changed there",
             )
         sites |= found

@@ -115,16 +115,24 @@ def _events(path: Path, lines: list[bytes]) -> Iterator[AnyEvent]:
         try:
             event = _decode(line)
         except _UNDECODABLE as error:
-            raise RecordingError(
-                f"{path}, line {number}: no event of a recording: {error}"
-            ) from None
+            raise _damaged(path, f"line {number}: no event of a recording: {error}") from None
         if isinstance(event, Header) is not (number == 1):
-            raise RecordingError(f"{path}, line {number}: a recording has one header, in front")
+            raise _damaged(path, f"line {number}: a recording has one header, in front")
         if reason := _out_of_place(event, begun):
-            raise RecordingError(f"{path}, line {number}: {reason}")
+            raise _damaged(path, f"line {number}: {reason}")
         yield event
     if len(lines) == 1:
-        raise RecordingError(f"{path} is no recording: it has no header")
+        raise _not_one(path)
+
+
+def _not_one(path: Path) -> RecordingError:
+    return RecordingError(
+        f"{path} is no recording: it has no header", mend="give a file that --record wrote"
+    )
+
+
+def _damaged(path: Path, what: str) -> RecordingError:
+    return RecordingError(f"{path}, {what}", mend="record it again, or copy it again")
 
 
 def _out_of_place(event: AnyEvent, begun: set[int]) -> str:
@@ -144,7 +152,7 @@ def _check_format(path: Path, line: bytes) -> None:
     try:
         version = msgspec.json.decode(line)["format"]
     except (*_UNDECODABLE, KeyError, TypeError):
-        raise RecordingError(f"{path} is no recording: it has no header") from None
+        raise _not_one(path) from None
     if not isinstance(version, int) or version > FORMAT:
         raise RecordingError(
             f"{path} has recording format {version}, this harness reads up to {FORMAT}",

@@ -18,7 +18,6 @@ from harness.recording.events import (
     Preempt,
     Release,
     Restored,
-    Schedule,
     Trap,
 )
 
@@ -57,11 +56,6 @@ class Injection:
     def first(self, kind: type[E]) -> E | None:
         """Return the first event of this type."""
         return next((e for e in self.events if isinstance(e, kind)), None)
-
-    @property
-    def forced(self) -> bool:
-        """Whether the schedule tried to have the call goroutine stolen."""
-        return self.inject.schedule is not Schedule.NATURAL
 
     @property
     def ended(self) -> bool:

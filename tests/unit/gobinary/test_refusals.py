@@ -28,7 +28,7 @@ def refused(path: Path) -> BinaryError:
 
 
 def test_a_path_that_is_none(tmp_path: Path) -> None:
-    assert "There is no file" in refused(tmp_path / "absent").message
+    assert "there is no file" in refused(tmp_path / "absent").message
     assert "is a directory" in refused(tmp_path).message
     assert "cannot be opened" in refused(tmp_path / ("x" * 300)).message
     (tmp_path / "empty").touch()
