@@ -12,6 +12,8 @@ from filelock import FileLock
 
 from harness.errors import HarnessError
 
+MORE_ROOM = "free some space, or set XDG_CACHE_HOME (and TMPDIR) to a disk that has some"
+"""What mends a full disk."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -72,5 +74,5 @@ def no_room(path: Path) -> HarnessError:
     """Return the error for a full disk."""
     return HarnessError(
         f"the disk is full: {path}",
-        mend="free some space, or set XDG_CACHE_HOME (and TMPDIR) to a disk that has some",
+        mend=MORE_ROOM,
     )

@@ -10,6 +10,7 @@ from harness.experiment.job import Job, Runner, run_here
 from harness.experiment.verdict import judge
 from harness.recording import AnyEvent, Recorder, Schedule
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
+from harness.tracer.waiting import time_scale
 from harness.verdict import Check, Result, Verdict
 
 CONTROL_INJECTIONS = 20
@@ -36,6 +37,7 @@ class Settings:
 
 def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress) -> Check:
     """Build the target with a toolchain, inject, judge; then see the control fail."""
+    time_scale()  # a bad one is told before anything is built
     version = toolchain.version
     progress(f"building the target with {version}", ())
     plan = Plan.of(settings.schedule, settings.number)

@@ -15,7 +15,7 @@ import msgspec
 
 from harness.arch import Arch, arch_for, host_goarch
 from harness.arch.binding import PtraceError
-from harness.cache import cache_folder, writing
+from harness.cache import MORE_ROOM, cache_folder, writing
 from harness.environment import neutral
 from harness.errors import HarnessError, TracePermissionError, Unsupported
 from harness.toolchain import find_toolchain
@@ -24,7 +24,10 @@ from harness.tracer.permission import yama_scope
 
 PROBE_LIMIT = 5.0
 """Seconds until a child must have come by its breakpoint."""
+ROOM = 300_000_000
+"""Bytes in the cache for a toolchain: measured 150 MB of objects, and two executables."""
 
+_BLOCK = 512  # bytes in a unit of st_blocks: stat(2)
 _SECCOMP = {"0": "no filter", "1": "strict mode", "2": "a filter, as containers have"}
 _YAMA = (  # Documentation/admin-guide/LSM/Yama.rst
     "any process of the same user may be traced",
@@ -52,18 +55,20 @@ def examine() -> Iterator[Item]:
     yield _tried("tracing", _tracing)
     yield _yama()
     yield Item("seccomp", _SECCOMP.get(_own_status("Seccomp"), "not in this kernel"))
-    yield _tried("go", _go)
-    yield _tried("releases", _releases, needed=False)
+    go = _tried("go", _go)
+    yield go
+    if not go.exit_code:  # the Go command knows where the others are
+        yield _tried("releases", _releases)
     yield _tried("cache", _cache)
 
 
-def _tried(name: str, look: Callable[[], str], *, needed: bool = True) -> Item:
+def _tried(name: str, look: Callable[[], str]) -> Item:
     try:
         return Item(name, look())
     except TracePermissionError as error:
         return Item(name, error.message, error.mend, error.exit_code)
     except HarnessError as error:
-        return Item(name, error.message, error.mend, Unsupported.exit_code if needed else 0)
+        return Item(name, error.message, error.mend, Unsupported.exit_code)
 
 
 def _arch() -> Arch:
@@ -159,4 +164,21 @@ def _numbers(version: str) -> list[int]:
 def _cache() -> str:
     folder = cache_folder()
     with writing(folder), tempfile.NamedTemporaryFile(dir=folder):
-        return f"{folder}, {shutil.disk_usage(folder).free / 1e9:.1f} GB free"
+        free = shutil.disk_usage(folder).free
+    sizes = f"{_used(folder) / 1e9:.1f} GB used, {free / 1e9:.1f} GB free"
+    if free < ROOM:
+        raise HarnessError(
+            f"{folder}: {sizes}; what a toolchain builds takes up to {ROOM / 1e9:.1f} GB",
+            mend=f"{MORE_ROOM}; all that the cache holds may be deleted",
+        )
+    return f"{folder}: {sizes}; it may be deleted at any time"
+
+
+def _used(folder: Path) -> int:
+    """Return how many bytes the files below a folder take."""
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):  # a command that runs meanwhile may remove it
+                total += os.lstat(os.path.join(parent, name)).st_blocks * _BLOCK  # noqa: PTH118 - ten times as quick
+    return total

