@@ -1,12 +1,13 @@
 """Recordings as JSON lines: written while they happen, read back anywhere."""
 
+import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import msgspec
 
@@ -16,6 +17,8 @@ from harness.recording.recording import Recording
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnyEvent).decode
+LONGEST_LINE = 1 << 24
+"""Bytes. What has longer lines, such as /dev/zero, is no recording; a command line fits in."""
 _MARK = b'{"event":"header",'
 """What each recording begins with."""
 _UNDECODABLE = (ValueError, RecursionError)
@@ -93,46 +96,57 @@ def load(path: Path) -> Recording:
     It does where its last line is not whole, or does not tell how the session ended.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb") as file:
+            return _read(path, file)
     except OSError as error:
         raise RecordingError(
-            f"cannot read {path}: {error.strerror}", mend=f"ls -l {quote(str(path))}"
+            f"cannot read {path}: {error.strerror}", mend=f"ls -ld {quote(str(path))}"
         ) from None
-    events = tuple(_events(path, lines))
-    return Recording(events, complete=lines[-1] == b"" and _has_end(events))
 
 
 def _has_end(events: Sequence[AnyEvent]) -> bool:
     return any(isinstance(event, Exited) for event in reversed(events))
 
 
-def _events(path: Path, lines: list[bytes]) -> Iterator[AnyEvent]:
+def _read(path: Path, file: BinaryIO) -> Recording:
+    events: list[AnyEvent] = []
     begun: set[int] = set()
-    # What follows the last newline is nothing, or a line that was cut off.
-    for number, line in enumerate(lines[:-1], 1):
-        if number == 1:
-            _check_format(path, line)
-        try:
-            event = _decode(line)
-        except _UNDECODABLE as error:
-            raise _damaged(path, f"line {number}: no event of a recording: {error}") from None
-        if isinstance(event, Header) is not (number == 1):
-            raise _damaged(path, f"line {number}: a recording has one header, in front")
-        if reason := _out_of_place(event, begun):
-            raise _damaged(path, f"line {number}: {reason}")
-        yield event
-    if len(lines) == 1:
-        raise _not_one(path)
+    whole = True
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+        whole = line.endswith(b"\n")
+        if whole:
+            events.append(_event(path, number, line, begun))
+        elif len(line) == LONGEST_LINE:
+            raise _no_recording(path, f"line {number} has more than {LONGEST_LINE} bytes")
+        else:
+            break  # the last line was cut off
+    if not events:
+        raise _no_recording(path, "it has no header")
+    return Recording(tuple(events), complete=whole and _has_end(events))
 
 
-def _not_one(path: Path) -> RecordingError:
+def _event(path: Path, number: int, line: bytes, begun: set[int]) -> AnyEvent:
+    if number == 1:
+        _check_format(path, line)
+    try:
+        event: AnyEvent = _decode(line)
+    except _UNDECODABLE as error:
+        raise _damaged(path, number, f"no event of a recording: {error}") from None
+    if isinstance(event, Header) is not (number == 1):
+        raise _damaged(path, number, "a recording has one header, in front")
+    if reason := _out_of_place(event, begun):
+        raise _damaged(path, number, reason)
+    return event
+
+
+def _no_recording(path: Path, why: str) -> RecordingError:
+    return RecordingError(f"{path} is no recording: {why}", mend="give a file that --record wrote")
+
+
+def _damaged(path: Path, number: int, what: str) -> RecordingError:
     return RecordingError(
-        f"{path} is no recording: it has no header", mend="give a file that --record wrote"
+        f"{path}, line {number}: {what}", mend="record it again, or copy it again"
     )
-
-
-def _damaged(path: Path, what: str) -> RecordingError:
-    return RecordingError(f"{path}, {what}", mend="record it again, or copy it again")
 
 
 def _out_of_place(event: AnyEvent, begun: set[int]) -> str:
@@ -152,7 +166,7 @@ def _check_format(path: Path, line: bytes) -> None:
     try:
         version = msgspec.json.decode(line)["format"]
     except (*_UNDECODABLE, KeyError, TypeError):
-        raise _not_one(path) from None
+        raise _no_recording(path, "it has no header") from None
     if not isinstance(version, int) or version > FORMAT:
         raise RecordingError(
             f"{path} has recording format {version}, this harness reads up to {FORMAT}",
@@ -173,7 +187,14 @@ def _refuse_to_overwrite(path: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> RecordingError:
+    folder = quote(str(path.parent))
+    mends = {
+        errno.ENOENT: f"mkdir -p {folder}",
+        errno.EISDIR: f"give the name of a file in it: --record {quote(str(path / 'recording'))}",
+        errno.ENOSPC: f"df -h {folder}; or choose another place with --record",
+        errno.EDQUOT: "look with: quota; or choose another place with --record",
+    }
     return RecordingError(
         f"cannot write the recording {path}: {error.strerror}",
-        mend=f"df -h {quote(str(path.parent))}; or choose another place with --record",
+        mend=mends.get(error.errno or 0, "choose another place with --record"),
     )

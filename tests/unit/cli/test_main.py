@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.json import encode as json_encode
 
 from harness.cli import main
 from harness.cli.attempt import attempt, exit_code, is_hopeless
@@ -21,6 +22,7 @@ from harness.experiment import recorded
 from harness.experiment.recorded import check_recording
 from harness.recording import Schedule
 from harness.verdict import Failure
+from tests import recordings
 from tests.unit.cli.conftest import Script
 from tests.unit.cli.recordings import write
 
@@ -180,7 +182,7 @@ def test_a_signal_is_130(tmp_path: Path, number: signal.Signals, *, as_json: boo
         ) as process,
         pipe.open("wb", buffering=0) as writer,  # it opens when the command reads it
     ):
-        writer.write(b"\n")
+        writer.write(json_encode(recordings.HEADER) + b"\n")
         while not waits_for_more(process.pid, writer.fileno()):
             time.sleep(0.01)
         process.send_signal(number)

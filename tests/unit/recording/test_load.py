@@ -1,6 +1,8 @@
 """Reading: whole, broken off, or no recording at all."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -118,6 +120,21 @@ def test_what_is_no_recording_is_refused(written: Written, content: bytes, messa
     assert caught.value.exit_code == 129
 
 
+def test_a_line_without_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(RecordingError, match="/dev/zero is no recording: line 1 has more than"):
+        load(Path("/dev/zero"))
+
+
+def test_what_begins_as_no_recording_is_not_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load, tmp_path / "pipe")
+        with (tmp_path / "pipe").open("wb", buffering=0) as endless:
+            endless.write(b"something else\n")
+            with pytest.raises(RecordingError, match=NOT_ONE):
+                loading.result()
+
+
 @pytest.mark.parametrize("version", [FORMAT + 1, 1 << 80])
 def test_a_newer_format_is_named_before_its_events_are_looked_at(
     written: Written, version: int
@@ -140,7 +157,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"cannot read .*: No such file") as caught:
         load(tmp_path / "file")
     assert caught.value.exit_code == 129
-    assert caught.value.mend.startswith("ls -l ")
+    assert caught.value.mend.startswith("ls -ld ")
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -96,12 +96,18 @@ def test_a_full_disk_is_told_at_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("missing/file", "No such file or directory"), ("", "Is a directory")]
+    ("name", "why", "mend"),
+    [
+        ("missing/file", "No such file or directory", "mkdir -p {}/missing"),
+        ("", "Is a directory", "give the name of a file in it: --record {}/recording"),
+        ("file/file", "Not a directory", "choose another place with --record"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_told_at_once(
-    tmp_path: Path, name: str, why: str
+    tmp_path: Path, name: str, why: str, mend: str
 ) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(RecordingError, match=f"cannot write the recording .*: {why}") as caught:
         Recorder(tmp_path / name)
     assert caught.value.exit_code == 129
-    assert caught.value.mend
+    assert caught.value.mend == mend.format(tmp_path)
