@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import programs
+from ending import at_least_one, ended
 
 from harness.toolchain import Toolchain, find_toolchain
 
@@ -87,10 +88,10 @@ def table(rates: dict[str, list[float]]) -> list[dict[str, object]]:
     ]
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=at_least_one, default=5)
     parser.add_argument("--go", help="a release, a GOROOT or a go command")
     parser.add_argument("--one-core", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -101,7 +102,7 @@ def main() -> None:
     rows = table(measure(toolchain, given.rounds))
     if given.json:
         print(json.dumps({"go": toolchain.version, "one_core": given.one_core, "rows": rows}))
-        return
+        return 0
     place = "on one core" if given.one_core else "on any core"
     print(f"calls a second, {toolchain.version}, {given.rounds} rounds, {place}")
     print(f"{'':22}{'median':>8}{'lowest':>8}{'highest':>8}   product is")
@@ -110,7 +111,8 @@ def main() -> None:
             f"{row['way']:22}{row['median']:8.0f}{row['lowest']:8.0f}{row['highest']:8.0f}"
             f"   {row['product_ratio']:.2f} times it"
         )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

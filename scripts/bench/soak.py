@@ -10,6 +10,8 @@ import json
 import sys
 import time
 
+from ending import at_least_one, ended
+
 from harness import Check, Settings, check_toolchain
 from harness.recording import Schedule
 from harness.toolchain import find_toolchain
@@ -22,8 +24,10 @@ def main() -> int:
     """Check chunk after chunk, each in a new target; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--go", help="a release, a GOROOT or a go command")
-    parser.add_argument("--number", type=int, default=100_000)
-    parser.add_argument("--chunk", type=int, default=2000, help="injections into one target")
+    parser.add_argument("--number", type=at_least_one, default=100_000)
+    parser.add_argument(
+        "--chunk", type=at_least_one, default=2000, help="injections into one target"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
 
@@ -52,4 +56,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))
