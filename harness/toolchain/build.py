@@ -22,6 +22,7 @@ from harness.toolchain.installation import Toolchain, require_debug_calls, unrea
 from harness.toolchain.sources import content_of, package_folder
 
 _FIRST_WITH_BUILDVCS = (1, 18)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _END_LIMIT = 5.0  # seconds that a Go command has to end when it is interrupted
 _LEAST_FREE = 1 << 20  # bytes: a disk with less is full
 _SHOWN_LINES = 20  # of a compiler's output in an error
@@ -103,8 +104,10 @@ def _build(
 
 def _run(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """Run a Go command; return its exit code and what it said. What it started ends with it."""
+    # No interrupt comes between the start and the `try`: nobody would end the command.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command,
             env=environ,
             cwd=folder,
@@ -114,17 +117,20 @@ def _run(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> tu
             text=True,
             errors="replace",
             process_group=0,
-        )
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - there are no threads
+        ) as process:
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                output, _ = process.communicate()
+            except BaseException:
+                _end_group(process)
+                raise
     except OSError as error:
         raise BuildError(
             f"{command[0]} does not run: {error.strerror}", mend="install this Go anew"
         ) from error
-    with process:
-        try:
-            output, _ = process.communicate()
-        except BaseException:
-            _end_group(process)
-            raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return process.returncode, output
 
 
