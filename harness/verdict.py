@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Breach(msgspec.Struct, frozen=True):
-    """One invariant that did not hold: how often, and the first findings."""
+    """One invariant that did not hold: how often, and the first findings; of a control, none."""
 
     invariant: str
     promise: str
@@ -107,3 +107,8 @@ class Failure(msgspec.Struct, frozen=True):
 
 Conclusion: TypeAlias = Check | Failure
 """What a check ends with."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts: "1 call", "2 calls"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -12,6 +12,7 @@ They are made for `git bisect run` (git-bisect(1)): nothing that says nothing ab
 in 0 or 1, neither a wrong option nor a traceback.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 
 import click
 
-from harness.cli.group import debugcall
+from harness.cli.group import NAMES, debugcall
 from harness.errors import HarnessError, InputError, Interrupted
 
 __all__ = ["main"]
@@ -31,20 +32,32 @@ def main(args: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP is ignored: let it be
             signal.signal(number, signal.default_int_handler)
-    words = list(sys.argv[1:] if args is None else args)
+    try:
+        code = _run(list(sys.argv[1:] if args is None else args))
+    except KeyboardInterrupt:  # one more, while the last one was told
+        code = Interrupted.exit_code
+    if code == Interrupted.exit_code:  # no further one changes that while Python ends
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+    return code
+
+
+def _run(words: list[str]) -> int:
     try:
         with debugcall.make_context("debugcall", words.copy(), obj=words) as top:
             return int(debugcall.invoke(top))
     except click.exceptions.Exit as done:  # --help and --version
         code = done.exit_code
     except click.UsageError as error:
-        code = _misused(error)
+        code = _misused(error, words)
     except (KeyboardInterrupt, click.Abort):
         code = _failed(Interrupted("interrupted"))
     except HarnessError as error:
         code = _failed(error)
     except BrokenPipeError:  # nobody reads --help any more; results are written by `output`
         code = _unread()
+    except OSError as error:
+        code = _unwritten(error) if error.errno == errno.ENOSPC else _broken()  # of --help, too
     except Exception:  # noqa: BLE001 - a traceback of Python's own would end in 1, a violation
         code = _broken()
     return code
@@ -57,9 +70,10 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
 
 
-def _misused(error: click.UsageError) -> int:
-    command = error.ctx.command_path if error.ctx else "debugcall"
-    return _failed(InputError(error.format_message(), mend=f"{command} --help"))
+def _misused(error: click.UsageError, words: list[str]) -> int:
+    command = " ".join(["debugcall", *(word for word in words[:1] if word in NAMES)])
+    said = error.format_message()
+    return _failed(InputError(said[:1].lower() + said[1:].rstrip("."), mend=f"{command} --help"))
 
 
 def _failed(error: HarnessError) -> int:
@@ -90,3 +104,10 @@ def _unread() -> int:
 
     discard(sys.stdout)
     return 0
+
+
+def _unwritten(error: OSError) -> int:
+    from harness.cli.output import discard
+
+    discard(sys.stdout)
+    return _failed(InputError(f"cannot write: {error.strerror}", mend="df -h"))

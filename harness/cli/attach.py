@@ -14,7 +14,7 @@ from harness.cli import options
 @options.wake
 @options.as_json
 @options.record
-@click.argument("pid", type=click.IntRange(min=1))
+@click.argument("pid", type=options.WholeNumber(), metavar="PID")
 def command(
     *,
     pid: int,

@@ -31,13 +31,7 @@ _CPUS = ("neoverse-n1", "cortex-a72")
 @options.schedule
 @options.number
 @options.as_json
-@click.option(
-    "--record",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write all that is seen to FILE, as JSON lines. {go} in its name stands for the "
-    "toolchain; in a folder that exists the file is called after it.",
-)
+@options.record
 @click.option(
     "--goarch",
     type=click.Choice(["amd64", "arm64"]),
@@ -67,9 +61,14 @@ def command(  # noqa: PLR0913 - an option each
 
     A target is built with each of them, calls are injected, and what was seen is judged. A
     toolchain that passes is checked once more with the lock cut out of its runtime: this control
-    must fail. Of several toolchains the worst decides the exit code: an error (129 and above), then
-    a violation (1), then "cannot tell" (125). After an error the others still have their turn,
-    unless nothing can be traced or the user interrupts.
+    must fail.
+
+    Settings of Go in the environment (GOTOOLCHAIN, GOFLAGS, GOROOT and so on) have no influence,
+    but those that say where a release is downloaded from.
+
+    Of several toolchains the worst decides the exit code: an error (129 and above), then a
+    violation (1), then "cannot tell" (125). After an error the others still have their turn, unless
+    nothing can be traced or the user interrupts.
     """
     from harness.arch import host_goarch
     from harness.cli.several import several

@@ -31,6 +31,9 @@ class Commands(click.Group):
 
     Exit codes: 0 pass, 1 violation, 125 cannot tell, 129 wrong usage or input, 130 interrupted,
     131 no permission to trace, 132 the harness itself failed.
+
+    On a slow machine DEBUGCALL_TIME_SCALE=4 in the environment makes each time limit four times as
+    long.
     """,
 )
 @click.version_option(package_name="debugcall-harness", message="%(prog)s %(version)s")

@@ -1,12 +1,40 @@
 """Options that several commands share."""
 
+import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
 
 SCHEDULES = ("natural", "delay", "steal")
 """The names of `harness.recording.Schedule`, which would be slow to import for a help text."""
+
+
+class WholeNumber(click.IntRange):
+    """A number of 1 or more."""
+
+    name = "whole number"  # click calls it "integer range", in its errors too
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+
+def file_name(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:  # noqa: ARG001 - click's signature
+    """Return the path of a file; an empty name would be that of the current folder."""
+    if value == "":
+        raise click.BadParameter("an empty name is that of no file")
+    return None if value is None else Path(value)
+
+
+def _recording_name(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
+    if value == "-":
+        raise click.BadParameter("results go to stdout; a file of this name is ./-")
+    if value and "{go}" in value and ctx.info_name != "check":
+        raise click.BadParameter("{go} is filled in by `debugcall check` only")
+    return file_name(ctx, param, value)
+
 
 schedule = click.option(
     "--schedule",
@@ -18,7 +46,7 @@ schedule = click.option(
 number = click.option(
     "-n",
     "--number",
-    type=click.IntRange(min=1),
+    type=WholeNumber(),
     metavar="N",
     default=200,
     show_default=True,
@@ -33,9 +61,11 @@ as_json = click.option(
 )
 record = click.option(
     "--record",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
+    callback=_recording_name,
     metavar="FILE",
-    help="Write all that is seen to FILE, as JSON lines.",
+    help="Write all that is seen to FILE, as JSON lines. `check` fills in the toolchain for {go}, "
+    "and in a folder that exists it calls the file after it.",
 )
 at = click.option(
     "--at",
@@ -51,5 +81,17 @@ wake = click.option(
 
 
 def again() -> str:
-    """Return the command that is being run, as one would type it."""
-    return shlex.join(["debugcall", *click.get_current_context().find_root().obj])
+    """Return the command that is being run, as one would type it here."""
+    return shlex.join([called(sys.argv[0]), *click.get_current_context().find_root().obj])
+
+
+def called(program: str) -> str:
+    """Return how to call the command: by its name where that is on PATH, else by its path."""
+    if os.path.basename(program) != "debugcall":  # called from Python  # noqa: PTH119 - quick
+        return "debugcall"
+    path = os.path.realpath(program)
+    on_path = shutil.which("debugcall")
+    if on_path and os.path.realpath(on_path) == path:
+        return "debugcall"
+    here = os.path.relpath(program)
+    return os.path.abspath(program) if here.startswith("..") else here  # noqa: PTH100 - no links followed

@@ -7,9 +7,14 @@ import click
 from harness.cli import options
 
 
+def _program(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    options.file_name(ctx, param, value)
+    return value  # as it was given: "./server" is no "server"
+
+
 @click.command(
     "run",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
     epilog="Example: debugcall run --at main.handle -- ./server -addr :8080",
 )
 @options.at
@@ -19,7 +24,7 @@ from harness.cli import options
 @click.option("--to-end", is_flag=True, help="Let the program run to its own end afterwards.")
 @options.as_json
 @options.record
-@click.argument("binary", type=click.Path())
+@click.argument("binary", type=click.Path(), callback=_program)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def command(  # noqa: PLR0913 - an option each
     *,
@@ -35,7 +40,8 @@ def command(  # noqa: PLR0913 - an option each
 ) -> int:
     """Launch a Go program and check it.
 
-    BINARY may be stripped. What follows it goes to the program.
+    BINARY may be stripped. What follows it goes to the program, which reads the stdin of this
+    command; what it prints goes to stderr. It is ended when the calls are made, unless --to-end.
     """
     from harness.cli.single import single
     from harness.experiment.program import ProgramSettings, run_program

@@ -9,7 +9,7 @@ from harness.cli import options
 
 @click.command("verify", epilog="Example: debugcall verify go1.21.1.jsonl")
 @options.as_json
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(), callback=options.file_name)
 def command(*, file: Path, as_json: bool) -> int:
     """Judge a recording again.
 

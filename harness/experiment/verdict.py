@@ -13,7 +13,7 @@ from harness.recording import (
     Schedule,
     Starved,
 )
-from harness.verdict import Breach, Counts, Finding, Result, Verdict
+from harness.verdict import Breach, Counts, Finding, Result, Verdict, counted
 
 CONTESTED_SHARE = 0.9
 """Of the injections under `delay` and `steal`, how many must have been contested for a pass."""
@@ -74,14 +74,16 @@ def _decide(
     tried = sum(count.injections for count in forced)
     if breaches:
         worst = breaches[0]
-        reason = f"{worst.promise}: not so in {worst.count} cases"
+        reason = f"{worst.promise}: not so in {counted(worst.count, 'case')}"
         return Result.FAIL, reason if recording.complete else f"{reason}; {_broken_off(counts)}"
     if doubt := next(_doubts(recording, counts, tried, contested), ""):
         return Result.INCONCLUSIVE, doubt
+    if contested == refused == 1:
+        return Result.PASS, "1 theft of the call goroutine was tried, it was refused"
     share = "all" if refused == contested else refused
     return (
         Result.PASS,
-        f"{contested} thefts of the call goroutine were tried, {share} were refused",
+        f"{counted(contested, 'theft')} of the call goroutine were tried, {share} were refused",
     )
 
 
@@ -95,7 +97,7 @@ def _doubts(
     if not counts:
         yield "nothing could be injected"
     locked = sum(count.locked for count in counts.values())
-    witness = f"the call goroutine was locked to its thread in {locked} calls"
+    witness = f"the call goroutine was locked to its thread in {counted(locked, 'call')}"
     if not tried:
         yield f"no theft was tried; {witness}"
     if contested < CONTESTED_SHARE * tried:
@@ -108,11 +110,12 @@ def _unplanned(recording: Recording) -> Iterator[str]:
     planned = sum(plan.injections for plan in recording.all(Planned))
     for end in recording.all(Exited):
         if end.early:
-            yield f"the session was broken off after {made} injections"
+            yield f"the session was broken off after {counted(made, 'injection')}"
         elif end.by_itself and made < planned:
             yield f"the program ended by itself ({end.how}) after {made} of {planned} injections"
         elif end.crash:
-            yield f"the program was ended by {end.how} after {made} injections, rightly or not"
+            done = counted(made, "injection")
+            yield f"the program was ended by {end.how} after {done}, rightly or not"
     for lost in recording.all(Lost):
         yield f"injection {lost.call} was lost: {lost.why}"
     for starved in recording.all(Starved):
@@ -122,14 +125,14 @@ def _unplanned(recording: Recording) -> Iterator[str]:
             else "is idle; send it something to do meanwhile, or let --wake connect to a server"
         )
         yield (
-            f"after {made} injections no thread came by a place where a call is safe, for "
-            f"{starved.seconds:.0f} s: the program {state}"
+            f"after {counted(made, 'injection')} no thread came by a place where a call is safe, "
+            f"for {starved.seconds:.0f} s: the program {state}"
         )
 
 
 def _broken_off(counts: dict[Schedule, Counts]) -> str:
     ended = sum(count.ended for count in counts.values())
-    return f"the recording breaks off after {ended} whole injections"
+    return f"the recording breaks off after {counted(ended, 'whole injection')}"
 
 
 def _span(injections: Sequence[Injection]) -> float:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from harness.recording import AnyEvent, Outcome, Recording
+from harness.verdict import counted
 
 REDRAW = 0.1
 """Seconds between two drawings of the line on a terminal."""
@@ -80,7 +81,7 @@ class LiveProgress:
         done = self._counts["injections"]
         rate = 1e6 * done / max(self._last - self._first, 1)
         outcomes = [f"{self._counts[outcome]} {outcome.value}" for outcome in Outcome]
-        return f"{done} injections, {rate:.0f}/s: {', '.join(outcomes)}"
+        return f"{counted(done, 'injection')}, {rate:.0f}/s: {', '.join(outcomes)}"
 
     def _width(self) -> int:
         try:

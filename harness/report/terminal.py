@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from harness.recording import Schedule
 from harness.report.timeline import timeline
-from harness.verdict import Breach, Check, Conclusion, Counts, Failure, Result, Verdict
+from harness.verdict import Breach, Check, Conclusion, Counts, Failure, Result, Verdict, counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,7 +51,7 @@ def account(check: Check, again: str) -> Iterator[str]:
         yield f"  witness the call goroutine began locked to its thread in {_locked(total)} calls"
     if check.control:
         yield f"  control {_control(check.control)}"
-    yield f"  took    {verdict.seconds:.2f} s for {total.injections} injections"
+    yield f"  took    {verdict.seconds:.2f} s for {counted(total.injections, 'injection')}"
     yield from _explained(verdict)
     if check.recording:
         yield f"recording: {check.recording}"
@@ -112,7 +112,7 @@ def _cells(check: Check) -> Iterator[str]:
     yield _locked(total)
     yield _detection(check.verdict) or "-"
     if check.control is None:
-        yield "-"
+        yield "skipped" if check.result is Result.PASS else "-"  # what fails needs none
     else:
         yield "fails" if check.control.result is Result.FAIL else "DOES NOT FAIL"
 
@@ -124,7 +124,7 @@ def _counted(counts: Counts) -> str:
         parts.append(f"{counts.rejected} not taken by the runtime")
     if lost := counts.injections - counts.ended:
         parts.append(f"{lost} never ended")
-    return f"{counts.injections} injections: {', '.join(parts)}"
+    return f"{counted(counts.injections, 'injection')}: {', '.join(parts)}"
 
 
 def _share(counts: Counts) -> str:

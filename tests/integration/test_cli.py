@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from harness.cli.options import called
 from harness.toolchain import Toolchain, build_target, find_toolchain
 from tests.integration.running import Running, assert_free, ended, tasks, until
 
@@ -88,7 +89,7 @@ def test_a_broken_release_fails_and_says_how(
     assert any("NOT on thread" in line for line in lines)
     assert lines[-2:] == [
         f"recording: {file}",
-        f"again: debugcall check --go 1.21.1 -n 40 --record {file}",
+        f"again: {called(str(DEBUGCALL))} check --go 1.21.1 -n 40 --record {file}",
     ]
     assert "building the target with go1.21.1" in done.stderr
     assert "40 injections" in done.stderr.splitlines()[-1]
@@ -107,6 +108,8 @@ def test_the_go_found_passes_and_its_control_fails(tmp_path: Path) -> None:
     counts = check["verdict"]["counts"]
     assert counts["delay"]["refused"] + counts["steal"]["refused"] >= 36
     assert check["control"]["result"] == "fail"
+    assert check["control"]["breaches"]
+    assert not any(breach["first"] for breach in check["control"]["breaches"])
     again = debugcall("verify", "--json", file)
     assert again.returncode == 0
     assert only(again)["verdict"] == check["verdict"]
@@ -264,7 +267,7 @@ def test_a_program_is_launched_and_checked(caller_binary: Binary) -> None:
     os.close(writing)
     assert done.returncode == 1, done.stderr
     assert "fail  go1.21.1: " in done.stdout
-    assert f"again: debugcall run -n 20 --at main.round -- {binary}" in done.stdout
+    assert f"again: {called(str(DEBUGCALL))} run -n 20 --at main.round -- {binary}" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.cli.attempt import attempt, exit_code, is_hopeless
 from harness.cli.check import recording_path
 from harness.cli.group import NAMES
-from harness.cli.options import SCHEDULES
+from harness.cli.options import SCHEDULES, called
 from harness.errors import BuildError, HarnessError, Interrupted, TracePermissionError
 from harness.experiment import recorded
 from harness.experiment.recorded import check_recording
@@ -51,21 +51,27 @@ sys.exit(code)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Missing command"),
+        ([], "missing command"),
         (["chek"], "chek"),
         (["--wrong"], "--wrong"),
         (["check", "--wrong"], "--wrong"),
         (["check", "superfluous"], "superfluous"),
         (["check", "--schedule", "luck"], "luck"),
         (["check", "-n", "0"], "0 is not in the range"),
-        (["check", "-n", "many"], "many"),
+        (["check", "-n", "many"], "'many' is not a valid whole number"),
         (["check", "--go"], "--go"),
         (["check", "--go", "1.21.1", "--go", "1.21.3", "--record", "one"], "{go}"),
+        (["check", "--record", ""], "an empty name"),
+        (["check", "--record", "-"], "results go to stdout"),
         (["run"], "BINARY"),
+        (["run", ""], "an empty name"),
+        (["run", "--wrong", "./server"], "--wrong"),
+        (["run", "--record", "{go}.jsonl", "./server"], "{go} is filled in by `debugcall check`"),
         (["attach"], "PID"),
         (["attach", "me"], "me"),
         (["attach", "0"], "0 is not in the range"),
         (["verify"], "FILE"),
+        (["verify", ""], "an empty name"),
         (["doctor", "-n", "3"], "-n"),
     ],
 )
@@ -78,8 +84,9 @@ def test_wrong_usage_is_129(
     error, mend = err.splitlines()
     assert error.startswith("error: ")
     assert said in error
-    assert mend.startswith("mend: debugcall")
-    assert mend.endswith("--help")
+    assert not error.endswith(".")
+    command = [word for word in arguments[:1] if word in NAMES]
+    assert mend == " ".join(["mend: debugcall", *command, "--help"])
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +182,10 @@ def waits_for_more(pid: int, pipe: int) -> bool:
 def test_a_signal_is_130(tmp_path: Path, number: signal.Signals, *, as_json: bool) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    command = [sys.executable, "-c", VERIFY, str(pipe), *(["--json"] if as_json else [])]
+    once_more = VERIFY.replace("sys.exit(", "code = (") + (
+        "; import signal; signal.raise_signal(signal.SIGINT); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", once_more, str(pipe), *(["--json"] if as_json else [])]
     with (
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -208,6 +218,38 @@ def test_a_reader_that_went_away_changes_nothing(tmp_path: Path, outcome: str, c
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_help_that_cannot_be_written() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from harness.cli import main; exit(main(['-h']))"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 129
+    assert done.stderr == "error: cannot write: No space left on device\nmend: df -h\n"
+
+
+def test_the_command_is_given_back_as_it_can_be_called_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "venv" / "debugcall"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("PATH", str(elsewhere))
+    monkeypatch.chdir(tmp_path)
+    assert called(f"{elsewhere}/../venv/debugcall") == "venv/debugcall"
+    monkeypatch.chdir(elsewhere)
+    assert called(str(program)) == str(program)
+    (elsewhere / "debugcall").symlink_to(program)
+    assert called(str(program)) == "debugcall"
+    assert called("/usr/bin/pytest") == "debugcall"
 
 
 def test_help_that_nobody_reads() -> None:

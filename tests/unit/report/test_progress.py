@@ -99,7 +99,7 @@ def test_what_is_done_next_counts_anew(clock: Clock) -> None:
         "target ...",
         "target: 2 injections, 1835/s: 0 migrated, 2 refused, 0 uncontested",
         "control ...",
-        "control: 1 injections, 14286/s: 1 migrated, 0 refused, 0 uncontested",
+        "control: 1 injection, 14286/s: 1 migrated, 0 refused, 0 uncontested",
     ]
 
 

@@ -49,7 +49,7 @@ def test_one_migration_among_many_refusals_fails() -> None:
         "call-goroutine-locked",
     ]
     promise = INVARIANTS["thread-until-dispatch"].promise
-    assert verdict.reason == f"{promise}: not so in 1 cases"
+    assert verdict.reason == f"{promise}: not so in 1 case"
     assert verdict.counts[Schedule.STEAL] == Counts(
         injections=7, ended=7, refused=6, migrated=1, locked=6, unlocked=1
     )
