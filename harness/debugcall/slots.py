@@ -1,4 +1,4 @@
-"""Which hardware breakpoint of each thread serves what. A thread has four on amd64."""
+"""Which hardware breakpoint of each thread serves what. A thread has four."""
 
 CALL_SLOT = 0
 """The injecting thread's way through a schedule."""

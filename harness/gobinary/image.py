@@ -24,8 +24,9 @@ _MOST_SECTIONS = 1 << 16
 _MOST_DYNAMIC = 1 << 16  # bytes
 _LONGEST_NAME = 256
 
-# e_machine -> (GOARCH, type of its relative relocation); debug/elf/elf.go in Go's tree.
-_MACHINES = {62: ("amd64", 8), 183: ("arm64", 1027)}
+# e_machine -> (GOARCH, type of its relative relocation, MinLC): debug/elf/elf.go and
+# cmd/internal/sys/arch.go in Go's tree.
+_MACHINES = {62: ("amd64", 8, 1), 183: ("arm64", 1027, 4)}
 _OTHER_MACHINES = {
     3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 243: "riscv64",
     258: "loong64",
@@ -82,7 +83,8 @@ class ElfImage:
                 f"{path} is a program for {name}; only amd64 and arm64 can be examined",
                 mend="build it with GOARCH=amd64",
             )
-        self.goarch, self._relative = _MACHINES[machine]
+        #: `quantum` is the size in bytes of the smallest instruction.
+        self.goarch, self._relative, self.quantum = _MACHINES[machine]
         if kind not in (_ET_EXEC, _ET_DYN):
             raise BinaryError(f"{path} is an object file or a core dump, no program", mend=MEND)
         #: Whether the program is loaded at an address that is chosen when it starts.

@@ -57,9 +57,8 @@ def _places(image: ElfImage) -> Iterator[tuple[int, int]]:
                     mend="build it with Go 1.17 or later",
                 )
             yield section.address, section.address + section.size
-    quantum = b"\x01" if image.goarch == "amd64" else b"\x04"
     # The magic numbers differ in their first byte only.
-    needle = b"\xff\xff\xff\0\0" + quantum + b"\x08"
+    needle = b"\xff\xff\xff\0\0" + bytes([image.quantum, 8])
     for segment in image.segments:
         at, stop = segment.offset, segment.offset + segment.size
         for _ in range(_CANDIDATES):

@@ -60,8 +60,7 @@ class PclnTab:
     def __init__(self, image: ElfImage, address: int, end: int, text: int | None = None) -> None:
         self.image, self.address, self.end = image, address, end
         magic, pad, self.quantum, pointer = struct.unpack("<IHBB", image.read(address, 8))
-        quantum = 1 if image.goarch == "amd64" else 4
-        if magic not in MAGICS or pad or self.quantum != quantum or pointer != 8:
+        if magic not in MAGICS or pad or self.quantum != image.quantum or pointer != 8:
             raise image.damaged(f"there is no function table at {address:#x}")
         self.since = MAGICS[magic]
         self.relative = magic != 0xFFFFFFFA

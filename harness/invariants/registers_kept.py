@@ -1,6 +1,6 @@
 """The runtime would have given the caller its general registers back as they were.
 
-Flags are not among them: debugCallV2 destroys them on amd64 in every release since Go 1.17,
+Not among them are the flags on amd64 and R27 on arm64: debugCallV2 destroys these in every release,
 behind its last trap. The harness restores them itself; the recording cannot show that loss.
 """
 

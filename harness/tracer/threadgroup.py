@@ -186,7 +186,7 @@ class ThreadGroup:
     def _stepped_off(self, thread: Thread, status: int) -> bool:
         """Take in the stop of a thread that was to step; tell whether it is the end of the step.
 
-        If not, a signal or a stop of all threads came first, and it still is where it was.
+        If not, a signal or a stop of all threads came first; the step's end may still follow.
         """
         assert thread.stepping is not None
         self._program(thread, thread.stepping)
@@ -324,8 +324,11 @@ class ThreadGroup:
         if registers.pc in thread.breakpoints:
             thread.hit = registers.pc
             return Stop(Kind.BREAKPOINT, thread)
-        if requests.trap_code(thread.tid) == requests.TRAP_HWBKPT:
+        code = requests.trap_code(thread.tid)
+        if code == requests.TRAP_HWBKPT:
             return None  # it was already on its way when the breakpoint was taken out
+        if code == requests.TRAP_TRACE and self.arch.steps_off_breakpoints:
+            return None  # the end of a step, of which a stop of all threads was told first
         thread.signal = signal.SIGTRAP
         return Stop(Kind.FOREIGN_TRAP, thread)
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from harness.arch import host_goarch
 from harness.arch.binding import request
 from harness.debugcall.caller import Caller
 from harness.debugcall.session import Session
@@ -17,9 +20,13 @@ from harness.tracer import Kind, Thread
 from tests.integration.running import GENEROUS
 
 _SLOT = 3
-_FS_BASE = 21 * 8
-"""Offset of fs_base in struct user_regs_struct; gs_base follows it."""
-_GETREGSET, _NT_X86_XSTATE = 0x4204, 0x202  # include/uapi/linux/ptrace.h, elf.h
+_GETREGSET = 0x4204  # include/uapi/linux/ptrace.h
+_VECTOR_NOTES = {"amd64": 0x202, "arm64": 2}  # NT_X86_XSTATE and NT_FPREGSET in elf.h there
+_OWN = {"amd64": slice(21 * 8, 23 * 8), "arm64": slice(0, 0)}
+"""What belongs to the thread: fs_base and gs_base in struct user_regs_struct."""
+
+only_on_amd64 = pytest.mark.skipif(host_goarch() != "amd64", reason="it is about amd64")
+only_on_arm64 = pytest.mark.skipif(host_goarch() != "arm64", reason="it is about arm64")
 
 
 @contextmanager
@@ -47,16 +54,16 @@ def instructions(session: Session, function: str) -> list[Instruction]:
 
 
 def state_of(session: Session, thread: Thread) -> tuple[bytes, bytes]:
-    """Return the general registers and XSTATE of a stopped thread, as the kernel has them.
+    """Return the general and the vector registers of a stopped thread, as the kernel has them.
 
-    Without fs_base and gs_base: those are the thread's own, and a broken release may end a call on
-    another thread.
+    Without those that are the thread's own: a broken release may end a call on another thread.
     """
     general = bytes(session.process.read_registers(thread))
-    general = general[:_FS_BASE] + general[_FS_BASE + 16 :]
+    own = _OWN[host_goarch()]
+    general = general[: own.start] + general[own.stop :]
     buffer = ctypes.create_string_buffer(16384)
     vector = (ctypes.c_uint64 * 2)(ctypes.addressof(buffer), len(buffer))
-    request(_GETREGSET, thread.tid, _NT_X86_XSTATE, ctypes.byref(vector))
+    request(_GETREGSET, thread.tid, _VECTOR_NOTES[host_goarch()], ctypes.byref(vector))
     return general, buffer.raw[: vector[1]]
 
 

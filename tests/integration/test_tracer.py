@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.arch import arch_for
+from harness.arch import arch_for, host_goarch
 from harness.errors import TargetError
 from harness.gobinary import open_binary
 from harness.toolchain import Toolchain, build_target
@@ -32,7 +32,7 @@ from tests.integration.running import (
     until,
 )
 
-ARCH = arch_for("amd64")
+ARCH = arch_for(host_goarch())
 RELEASE = "1.21.3"
 LIBC = ctypes.CDLL(None)
 
@@ -135,9 +135,9 @@ def test_what_cannot_be_executed_is_refused(tmp_path: Path) -> None:
 def test_a_launched_program_dies_with_its_tracer(build: Build) -> None:
     script = (
         "import sys, time\n"
-        "from harness.arch import arch_for\n"
+        "from harness.arch import arch_for, host_goarch\n"
         "from harness.tracer import Process\n"
-        "process = Process.launch(sys.argv[1:], arch_for('amd64'), stdin=0, stdout=2)\n"
+        "process = Process.launch(sys.argv[1:], arch_for(host_goarch()), stdin=0, stdout=2)\n"
         "process.resume_all()\n"
         "print(process.pid, flush=True)\n"
         "while True:\n"
