@@ -120,11 +120,12 @@ class Amd64:
         frame_pointer = saved.sp - 16  # of debugCallV2: it saved the caller's there
         values = [frame_pointer if name == "_" else getattr(saved, name) for name in _SAVED]
         data = b"".join(value.to_bytes(8, "little") for value in values)
-        return FrameImage(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, len(data), ((0, data),))
+        return FrameImage(saved.sp - _FRAME.size, 8 * _FIRST_SAVED, len(data), (0,), (data,))
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:
-        trap.sp -= 8
-        memory.write(trap.sp, trap.pc.to_bytes(8, "little"))
+        sp = trap.sp - 8
+        memory.write(sp, trap.pc.to_bytes(8, "little"))
+        trap.sp = sp
         trap.closure = closure
         trap.pc = entry
 

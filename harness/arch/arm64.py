@@ -149,8 +149,8 @@ class Arm64:
     def frame_image(self, saved: Registers) -> FrameImage:
         data = _FRAME.pack(*_restored(saved))
         # The gaps are as in _FRAME: two words, three of others, 28 words, two of others, one word.
-        pieces = tuple((at, data[at:end]) for at, end in ((0, 16), (40, 264), (280, 288)))
-        return FrameImage(saved.sp - _SIZE, -_BELOW_SP, 288, pieces)
+        pieces = data[:16], data[40:264], data[280:288]
+        return FrameImage(saved.sp - _SIZE, -_BELOW_SP, 288, (0, 40, 280), pieces)
 
     def enter_function(self, trap: Registers, memory: Memory, entry: int, closure: int) -> None:  # noqa: ARG002 - amd64 needs it
         assert isinstance(trap, Arm64Registers)

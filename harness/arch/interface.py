@@ -56,18 +56,19 @@ class Beginning(NamedTuple):
 class FrameImage(NamedTuple):
     """What `size` bytes of memory must hold, at a distance in bytes from the SP that must be there.
 
-    `pieces` are places in there, and what they hold; what lies between them does not matter.
+    At `places` in there must be these `pieces`; what lies between them does not matter.
     """
 
     sp: int
     distance: int
     size: int
-    pieces: tuple[tuple[int, bytes], ...]
+    places: tuple[int, ...]
+    pieces: tuple[bytes, ...]
 
     def is_in(self, memory: Memory) -> bool:
         """Tell whether memory holds it."""
         found = memory.read(self.sp + self.distance, self.size)
-        return all(found.startswith(data, at) for at, data in self.pieces)
+        return all(map(found.startswith, self.pieces, self.places))
 
 
 class Frame(NamedTuple):

@@ -4,6 +4,7 @@ Source: Go's cmd/compile/abi-internal.md, "Function call argument and result pas
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 
 from harness.arch import Arch, Memory, Registers
 
@@ -31,20 +32,23 @@ class IntFrame:
 
     def write(self, values: Sequence[int], trap: Registers, memory: Memory) -> None:
         """Put the arguments where the function expects them; `trap` is still to be written."""
-        split = len(self._argument_registers)
         for name, value in zip(self._argument_registers, values, strict=False):
-            setattr(trap, name, value & _MASK)
-        if rest := values[split:]:
+            setattr(trap, name, value)  # which takes it modulo 2^64
+        if self._stack_arguments:
+            rest = values[-self._stack_arguments :]
             data = b"".join((value & _MASK).to_bytes(WORD, "little") for value in rest)
             memory.write(self._arch.data(trap), data)
 
     def read(self, trap: Registers, memory: Memory) -> tuple[int, ...]:
         """Return the results at the return trap, as signed integers."""
-        values = [getattr(trap, name) for name in self._result_registers]
+        values = list(map(getattr, repeat(trap), self._result_registers))
         if self._stack_results:
             start = self._arch.data(trap) + WORD * self._stack_arguments
             data = memory.read(start, WORD * self._stack_results)
             values += [
                 int.from_bytes(data[i : i + WORD], "little") for i in range(0, len(data), WORD)
             ]
-        return tuple(value - (1 << 64) if value >> 63 else value for value in values)
+        for place, value in enumerate(values):
+            if value >> 63:
+                values[place] -= 1 << 64
+        return tuple(values)

@@ -5,6 +5,7 @@ from operator import itemgetter
 
 import msgspec
 
+from harness.arch import Memory
 from harness.errors import Unsupported
 from harness.gobinary import GLayout
 
@@ -47,12 +48,13 @@ class GoroutineFormat:
                 raise Unsupported(f"runtime.g.{name} seems to lie in another field")
             text += f"{gap}x" + ("I" if name == "atomicstatus" else "Q")
             end = struct.calcsize(text)
-        self._parts = struct.Struct(text)
+        self._unpack = struct.Struct(text).unpack
         self._order = itemgetter(
             *(known.index(name) if name in known else len(known) for name in _FIELDS)
         )
         self.size = end
 
-    def read(self, address: int, data: bytes) -> Goroutine:
-        """Return the goroutine at an address, of which `data` was read."""
-        return Goroutine(address, *self._order((*self._parts.unpack(data), None)))
+    def read(self, address: int, memory: Memory) -> Goroutine:
+        """Read the goroutine at an address; OSError where none can be."""
+        data = memory.read(address, self.size)
+        return Goroutine(address, *self._order((*self._unpack(data), None)))

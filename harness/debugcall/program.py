@@ -36,7 +36,7 @@ class Program:
         self._calibrated = False
         self._addresses: dict[str, int] = {}
         self._frames: dict[tuple[int, int], IntFrame] = {}
-        self._goroutine = GoroutineFormat(self.layout.g)
+        self.goroutine_format = GoroutineFormat(self.layout.g)
 
     @property
     def arch(self) -> Arch:
@@ -115,8 +115,7 @@ class Program:
 
     def goroutine(self, address: int) -> Goroutine:
         """Read a runtime.g; OSError where none can be."""
-        format_ = self._goroutine
-        return format_.read(address, self.process.memory.read(address, format_.size))
+        return self.goroutine_format.read(address, self.process.memory)
 
     def asked_to_yield(self, g: int) -> bool:
         """Tell whether the runtime, or the harness, has asked a goroutine to yield."""

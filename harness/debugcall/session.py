@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, monotonic_ns
 from types import TracebackType
 from typing import Self
 
@@ -55,7 +55,7 @@ UNKNOWN = Build()
 class Session:
     """One target, traced from `launch` or `attach` to `close`; a context manager.
 
-    All that is seen goes to `recorder`.
+    All that is seen goes to `recorder`. `begun` is monotonic_ns() at its beginning.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Session:
         self.scale = process.scale
         self._closed = False
         self._calls = 0
-        self._begin = time.monotonic_ns()
+        self.begun = monotonic_ns()
         self.program = Program(binary, build.facts or examine(binary), process)
         process.traps = self.program.traps
         recorder.add(
@@ -170,7 +170,7 @@ class Session:
 
     def clock(self) -> int:
         """Return microseconds since the session began."""
-        return (time.monotonic_ns() - self._begin) // 1000
+        return (monotonic_ns() - self.begun) // 1000
 
     def run_until(self, condition: Callable[[], bool], limit: float) -> bool:
         """Let the target run until `condition` holds; False if `limit` seconds pass before.

@@ -11,7 +11,7 @@ function must leave their control bits as it found them (Go's cmd/compile/abi-in
 """
 
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, monotonic_ns
 
 from harness.arch.binding import PtraceError
 from harness.debugcall.caller import Caller
@@ -38,12 +38,13 @@ class Volley:
         self.state = State.ENDED
         self.call_g = 0
         self._session = session
-        self._program = program
+        self._read_goroutine = program.goroutine_format.read
         self._traps = program.traps
         self._process = program.process
         self._memory = program.process.memory
         self._arch = program.arch
-        self._clock = session.clock
+        self._begun = session.begun
+        self._recorder = session.recorder
         self._noted: list[AnyEvent] = []
         self._limit = CALL_LIMIT * session.scale
         self._caller = caller
@@ -87,10 +88,9 @@ class Volley:
         return calls
 
     def _put_down(self) -> None:
-        recorder, noted = self._session.recorder, self._noted
-        recorder.add_all(noted)
-        noted.clear()
-        recorder.flush()
+        self._recorder.add_all(self._noted)
+        self._noted.clear()
+        self._recorder.flush()
 
     def hand_over(self) -> None:
         """Leave the call that is under way to `Process.wait`, which will return its next stop."""
@@ -121,7 +121,7 @@ class Volley:
 
     def _inject(self, number: int) -> None:
         event = Inject(
-            t=self._clock(),
+            t=(monotonic_ns() - self._begun) // 1000,
             call=number,
             tid=self._thread.tid,
             g=self._caller.g,
@@ -137,8 +137,8 @@ class Volley:
 
     def _dispatch(self, number: int) -> None:
         registers, memory = self._registers, self._memory
-        t = self._clock()
-        goroutine = self._program.goroutine(registers.goroutine)
+        t = (monotonic_ns() - self._begun) // 1000
+        goroutine = self._read_goroutine(registers.goroutine, memory)
         event = Trap(
             t=t,
             call=number,
@@ -159,7 +159,7 @@ class Volley:
     def _return(self, number: int) -> None:
         registers, memory = self._registers, self._memory
         event = Trap(
-            t=self._clock(),
+            t=(monotonic_ns() - self._begun) // 1000,
             call=number,
             tid=self._thread.tid,
             status=RETURN,
@@ -173,7 +173,8 @@ class Volley:
         self.state = State.LEAVING
 
     def _restore(self, number: int) -> bool:
-        registers, t, tid = self._registers, self._clock(), self._thread.tid
+        t = (monotonic_ns() - self._begun) // 1000
+        registers, tid = self._registers, self._thread.tid
         if registers.sp != self._image.sp or not self._image.is_in(self._memory):
             return False
         event = Trap(

@@ -1,5 +1,7 @@
 """The schedule that does nothing: for throughput, for soaks, as the honest comparison."""
 
+from contextlib import nullcontext
+
 from harness.arch.binding import PtraceError
 from harness.debugcall.caller import Caller
 from harness.debugcall.injection import NEVER, Injection
@@ -9,6 +11,7 @@ from harness.debugcall.volley import Volley
 from harness.errors import TargetError
 from harness.recording import Callee, Schedule
 from harness.tracer import Thread
+from harness.tracer.placement import on_one_core
 
 
 class Natural:
@@ -38,12 +41,16 @@ class Natural:
 def volley(session: Session, caller: Caller, callee: Callee, number: int) -> None:
     """Make `number` natural calls of `callee` from `caller`, as fast as ptrace goes.
 
-    Raises as `Session.inject` does.
+    A thread of a launched program shares a core with the harness meanwhile. Raises as
+    `Session.inject` does.
     """
     process = session.process
+    # A program that was attached to keeps its masks, even should the harness be killed.
+    together = on_one_core(process.pid, caller.thread.tid) if process.launched else nullcontext()
     try:
-        while number > 0:
-            number -= _fire(session, caller, callee, number)
+        with together:
+            while number > 0:
+                number -= _fire(session, caller, callee, number)
     except (PtraceError, OSError):
         if process.dies():
             raise TargetError(f"during the call of {callee.name} the target ended") from None

@@ -15,6 +15,7 @@ from harness.errors import HarnessError, InputError
 
 _WALL = 0x40000000
 """__WALL of waitpid(2): wait for threads too."""
+_LOOKING = os.WNOHANG | _WALL
 _ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 _FATAL = {
     signal.SIGALRM,
@@ -74,14 +75,14 @@ class Waiter:
         """
         while True:
             try:
-                tid, status = os.waitpid(-1, os.WNOHANG | _WALL)
+                event = os.waitpid(-1, _LOOKING)
             except ChildProcessError:
                 raise HarnessError(
                     "the target's end was reaped by something else in this process",
                     mend="wait for your own children only while a session lasts: no waitpid(-1)",
                 ) from None
-            if tid:
-                return tid, status
+            if event[0]:
+                return event
             rest = limit - monotonic()
             if rest <= 0:
                 return None
