@@ -1,0 +1,47 @@
+"""A pytest plugin for the guest, where no Go is: targets that the host has built and handed in."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import toolchain
+from harness.errors import Unsupported
+from harness.toolchain import Toolchain
+
+TARGETS = Path("/job/targets")
+NEWEST = os.environ["DEBUGCALL_NEWEST"]
+"""The release that stands for the Go that is found."""
+
+
+def name_of(version: str, source: str, *, control: bool, flags: Sequence[str]) -> str:
+    """Return the name under which a target is handed in."""
+    return "-".join([source, version, *(["control"] if control else []), *flags])
+
+
+def _find(version: str | None = None) -> Toolchain:
+    root = Path("/nowhere") / (version or NEWEST)
+    return Toolchain(root, f"go{version or NEWEST}", root / "bin/go")
+
+
+def _build(
+    tools: Toolchain,
+    source: str,
+    *,
+    overlay: Mapping[Path, Path] | None = None,
+    flags: Sequence[str] = (),
+    goarch: str | None = None,
+) -> Path:
+    assert goarch in {None, "arm64"}
+    version = tools.version.removeprefix("go")
+    if version.startswith("1.17"):
+        raise Unsupported("no debugCallV2 on arm64 before Go 1.18")
+    path = TARGETS / name_of(version, source, control=overlay is not None, flags=flags)
+    if not path.exists():
+        pytest.skip(f"{path.name} was not handed in")
+    return path
+
+
+toolchain.find_toolchain = _find
+toolchain.build_target = _build
