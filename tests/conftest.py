@@ -54,20 +54,21 @@ def caller_binary(toolchain: Callable[[str], Toolchain]) -> Callable[[str], Path
 
 @pytest.fixture(scope="session")
 def arm64_guest() -> "Callable[..., Guest]":
-    """Return a function from a CPU model to a guest that can be booted.
+    """Return a function from a CPU model, and distributions, to a guest that can be booted.
 
     Where QEMU is missing, or the guest cannot be made, the test is skipped; with CI=true it fails.
     """
 
     # The guest runs tests too, and is slow to import what it does not need.
     from harness.vm import CPUS, Guest
+    from harness.vm.python import NEEDED
     from harness.vm.qemu import require_qemu
 
     @cache
-    def prepare(cpu: str = CPUS[0]) -> Guest:
+    def prepare(cpu: str = CPUS[0], distributions: tuple[str, ...] = NEEDED) -> Guest:
         try:
             require_qemu()
-            return Guest.prepare(cpu)
+            return Guest.prepare(cpu, distributions=distributions)
         except HarnessError as error:
             if os.environ.get("CI") == "true":
                 raise

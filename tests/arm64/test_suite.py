@@ -1,7 +1,6 @@
 """The tests of sessions, schedules and damage, run by pytest inside a guest."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_the_suite_in_a_guest(
             "DEBUGCALL_NEWEST": FIXED,
             "DEBUGCALL_TIME_SCALE": "10",
             "PYTHONPATH": "/job",
-            "XDG_CACHE_HOME": "/tmp/cache",
+            "XDG_CACHE_HOME": "/root/cache",
         },
         hear=said.append,
     )
