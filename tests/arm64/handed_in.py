@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import toolchain
+import harness.toolchain
 from harness.errors import Unsupported
 from harness.toolchain import Toolchain
 
@@ -20,28 +20,28 @@ def name_of(version: str, source: str, *, control: bool, flags: Sequence[str]) -
     return "-".join([source, version, *(["control"] if control else []), *flags])
 
 
-def _find(version: str | None = None) -> Toolchain:
-    root = Path("/nowhere") / (version or NEWEST)
-    return Toolchain(root, f"go{version or NEWEST}", root / "bin/go")
+def _find(spec: str | None = None) -> Toolchain:
+    root = Path("/nowhere") / (spec or NEWEST)
+    return Toolchain(root, f"go{spec or NEWEST}", root / "bin/go")
 
 
 def _build(
-    tools: Toolchain,
-    source: str,
+    toolchain: Toolchain,
+    source: Path | str,
     *,
     overlay: Mapping[Path, Path] | None = None,
     flags: Sequence[str] = (),
     goarch: str | None = None,
 ) -> Path:
     assert goarch in {None, "arm64"}
-    version = tools.version.removeprefix("go")
+    version = toolchain.version.removeprefix("go")
     if version.startswith("1.17"):
         raise Unsupported("no debugCallV2 on arm64 before Go 1.18")
-    path = TARGETS / name_of(version, source, control=overlay is not None, flags=flags)
+    path = TARGETS / name_of(version, str(source), control=overlay is not None, flags=flags)
     if not path.exists():
         pytest.skip(f"{path.name} was not handed in")
     return path
 
 
-toolchain.find_toolchain = _find
-toolchain.build_target = _build
+harness.toolchain.find_toolchain = _find
+harness.toolchain.build_target = _build
