@@ -1,10 +1,14 @@
 """A traced thread, and the reasons why it stops."""
 
 import enum
+import signal
 from typing import NamedTuple
 
 from harness.arch import Arch
 from harness.tracer.procfs import status
+
+TRAPPED = signal.SIGTRAP << 8 | 0x7F
+"""The wait status of a thread stopped by SIGTRAP, without an event: by far the most frequent."""
 
 
 class Kind(enum.Enum):

@@ -1,4 +1,4 @@
-"""The threads of a traced process: which of them run, why the others stopped, their breakpoints.
+"""The events of a traced process: which of its threads run, and why the others stopped.
 
 A thread is resumed only after its stop was reaped, signals go on to the thread they came for, and
 each new thread gets the breakpoints of the others before it runs.
@@ -8,17 +8,16 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from errno import ESRCH
-from functools import cached_property
 from time import monotonic
 
-from harness.arch import Arch, Registers
+from harness.arch import Arch
 from harness.errors import HarnessError, Interrupted
 from harness.tracer import requests
-from harness.tracer.memory import ProcessMemory
 from harness.tracer.procfs import is_zombie
-from harness.tracer.stops import Kind, Stop, Thread
+from harness.tracer.stops import TRAPPED, Kind, Stop, Thread
+from harness.tracer.threads import Threads
 from harness.tracer.waiting import Waiter, time_scale
 
 STOP_LIMIT = 20.0
@@ -26,11 +25,8 @@ STOP_LIMIT = 20.0
 _DYING_LIMIT = 2.0
 """Seconds until a process on which a request failed is taken to live on."""
 
-_TRAPPED = signal.SIGTRAP << 8 | 0x7F
-"""The wait status of a thread stopped by SIGTRAP, without an event: by far the most frequent."""
 
-
-class ThreadGroup:
+class ThreadGroup(Threads):
     """All threads of one process, traced by the calling thread.
 
     `traps` are the PCs that the kernel reports for breakpoint instructions that the caller wants
@@ -40,23 +36,18 @@ class ThreadGroup:
     """
 
     def __init__(self, pid: int, arch: Arch) -> None:
-        self.pid = pid
-        self.arch = arch
-        self.threads: dict[int, Thread] = {}
+        super().__init__(pid, arch)
         self.traps: Collection[int] = ()
         self.signals = 0
         self.exit_status: int | None = None
         self.replaced = False
         self.shielded = False
-        self._everywhere: list[int | None] = [None] * arch.breakpoint_slots
         self._queue: deque[Stop] = deque()
         # Of a new thread two things come, in any order: its parent's clone event, its first stop.
         self._announced: set[int] = set()
         self._unannounced: set[int] = set()
         self.scale = time_scale()
         self._waiter = Waiter()
-
-    # -- events --------------------------------------------------------------------------------
 
     def wait(self, limit: float) -> Stop | None:
         """Return the next stop that concerns the caller, or None when monotonic() reaches `limit`.
@@ -88,7 +79,7 @@ class ThreadGroup:
         It does so with little ceremony, until a time limit. False: something else stopped that
         concerns the caller, or the limit has come. `wait` returns what it is.
         """
-        next_event, expected = self._waiter.next, (thread.tid, _TRAPPED)
+        next_event, expected = self._waiter.next, (thread.tid, TRAPPED)
         go_on = requests.prepared_cont(thread.tid)
         read = self.arch.reader(thread.tid, thread.registers)
         registers, traps = thread.registers, self.traps
@@ -140,61 +131,6 @@ class ThreadGroup:
         if self._waiter.asked_to_end and not self.shielded:
             self._waiter.heeded = True
             raise Interrupted(f"interrupted by {self._waiter.asked_to_end.name}")
-
-    def resume(self, thread: Thread) -> None:
-        """Let one stopped thread go on, with the signal that stopped it, if any."""
-        if not thread.stopped:
-            return
-        thread.stopped = False
-        if thread.group_stop:
-            thread.group_stop, thread.listening = False, True
-            requests.listen(thread.tid)
-        elif thread.hit is None or not self._step_off(thread):
-            thread.hit = None
-            requests.cont(thread.tid, thread.signal)
-        thread.signal = 0
-
-    def _step_off(self, thread: Thread) -> bool:
-        """Have a thread execute the instruction under its breakpoint, without that breakpoint.
-
-        False where no step is needed: this is not the architecture for it, the breakpoint is out,
-        the thread was moved elsewhere, or it has a signal to take and comes by again afterwards.
-
-        The other threads run meanwhile and keep their breakpoints. A step clears the processor's
-        exclusive monitor, so a breakpoint between a load-exclusive and its store would never let
-        the loop end. None is ever there: they are at entries of functions and at beginnings of
-        statements, and such a loop lies in one statement, behind the test whether this processor
-        has instructions that need no loop.
-        """
-        if not self.arch.steps_off_breakpoints or thread.signal:
-            return False
-        if thread.hit not in thread.breakpoints:
-            return False
-        now, armed = self.arch.registers(), thread.breakpoints
-        try:
-            self.arch.get_registers(thread.tid, now)
-            if now.pc != thread.hit:
-                return False
-            self._program(thread, [None if a == thread.hit else a for a in armed])
-            thread.stepping = armed
-            requests.step(thread.tid)
-        except requests.PtraceError as error:
-            if error.errno != ESRCH:
-                raise
-        return True  # also if it was killed: its exit is still to come
-
-    def _stepped_off(self, thread: Thread, status: int) -> bool:
-        """Take in the stop of a thread that was to step; tell whether it is the end of the step.
-
-        If not, a signal or a stop of all threads came first; the step's end may still follow.
-        """
-        assert thread.stepping is not None
-        self._program(thread, thread.stepping)
-        thread.stepping = None
-        if status != _TRAPPED or requests.trap_code(thread.tid) != requests.TRAP_TRACE:
-            return False
-        thread.hit, thread.stopped = None, True
-        return True
 
     def stop_all(self) -> None:
         """Stop every thread. What stopped by itself meanwhile is kept for `wait`."""
@@ -290,7 +226,7 @@ class ThreadGroup:
         thread = self.threads.get(tid)
         if thread is not None and thread.stepping and self._stepped_off(thread, status):
             return thread, None
-        if status == _TRAPPED and thread is not None:
+        if status == TRAPPED and thread is not None:
             thread.stopped = True
             return thread, self._trapped(thread)
         if thread is None:
@@ -354,36 +290,3 @@ class ThreadGroup:
             return "it executed another program" if self.replaced else "it still runs"
         code = os.waitstatus_to_exitcode(self.exit_status)
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-
-    # -- state of stopped threads --------------------------------------------------------------
-
-    @cached_property
-    def memory(self) -> ProcessMemory:
-        """Its memory. Any thread may run meanwhile."""
-        return ProcessMemory(self.pid)
-
-    def read_registers(self, thread: Thread) -> Registers:
-        """Read a stopped thread's general registers into `thread.registers` and return them."""
-        self.arch.get_registers(thread.tid, thread.registers)
-        return thread.registers
-
-    def write_registers(self, thread: Thread, registers: Registers) -> None:
-        """Write a stopped thread's general registers."""
-        self.arch.set_registers(thread.tid, registers)
-
-    def set_breakpoint(self, thread: Thread, slot: int, address: int | None) -> None:
-        """Put a stopped thread's hardware breakpoint `slot` on `address`; None: take it out."""
-        new = list(thread.breakpoints)
-        new[slot] = address
-        self._program(thread, new)
-
-    def set_breakpoint_everywhere(self, slot: int, address: int | None) -> None:
-        """Do so for all threads, which must be stopped, and for each thread to come."""
-        self._everywhere[slot] = address
-        for thread in self.threads.values():
-            self.set_breakpoint(thread, slot, address)
-
-    def _program(self, thread: Thread, addresses: Sequence[int | None]) -> None:
-        if thread.breakpoints != addresses:
-            self.arch.set_breakpoints(thread.tid, thread.breakpoints, addresses)
-            thread.breakpoints = list(addresses)
