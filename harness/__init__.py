@@ -16,9 +16,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.debugcall.caller import Caller
     from harness.debugcall.session import Session
     from harness.errors import HarnessError
-    from harness.experiment.check import Settings, check_toolchain
+    from harness.experiment.check import Progress, Settings, check_toolchain
     from harness.experiment.program import ProgramSettings, attach_program, run_program
     from harness.experiment.verdict import judge
     from harness.recording import Callee, Recorder, Recording, Schedule, load
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callee",
+    "Caller",
     "Check",
     "Delay",
     "HarnessError",
     "Natural",
     "ProgramSettings",
+    "Progress",
     "Recorder",
     "Recording",
     "Result",
@@ -54,9 +57,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "harness.debugcall.caller": ("Caller",),
     "harness.debugcall.session": ("Session",),
     "harness.errors": ("HarnessError",),
-    "harness.experiment.check": ("Settings", "check_toolchain"),
+    "harness.experiment.check": ("Progress", "Settings", "check_toolchain"),
     "harness.experiment.program": ("ProgramSettings", "attach_program", "run_program"),
     "harness.experiment.verdict": ("judge",),
     "harness.recording": ("Callee", "Recorder", "Recording", "Schedule", "load"),

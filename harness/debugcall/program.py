@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.arch import Arch
 from harness.debugcall.frames import IntFrame
 from harness.debugcall.goroutine import Goroutine, GoroutineFormat
-from harness.errors import TargetError
+from harness.errors import InputError, TargetError
 from harness.gobinary import (
     Facts,
     Function,
@@ -59,7 +59,16 @@ class Program:
         return function.name if function else "?"
 
     def frame(self, callee: Callee) -> IntFrame:
-        """Return where the arguments and results of a function are."""
+        """Return where the arguments and results of a function are.
+
+        Raises `InputError` if an argument is no integer of 64 bits.
+        """
+        for value in callee.arguments:
+            if not -(1 << 63) <= value < 1 << 64:
+                raise InputError(
+                    f"{value} is too large to be an argument of {callee.name}",
+                    mend="give an integer of 64 bits, signed or not",
+                )
         shape = len(callee.arguments), len(callee.results)
         if shape not in self._frames:
             self._frames[shape] = IntFrame(self.arch, *shape)

@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, monotonic_ns
@@ -23,7 +23,7 @@ from harness.debugcall.caller import Caller
 from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.program import Program
 from harness.debugcall.seeking import seek
-from harness.errors import TargetError
+from harness.errors import InputError, TargetError
 from harness.gobinary import Facts, GoBinary, examine, open_binary
 from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
@@ -109,6 +109,10 @@ class Session:
         build: Build = UNKNOWN,
     ) -> Self:
         """Start a Go program, stopped before its first instruction. It dies with the harness."""
+        if isinstance(argv, str | Path):
+            raise InputError(
+                f"a command line is a list, not {str(argv)!r}", mend=f"give [{str(argv)!r}]"
+            )
         binary = open_binary(Path(argv[0]))
         process = Process.launch(
             argv,
@@ -127,12 +131,12 @@ class Session:
     @classmethod
     def attach(cls, pid: int, recorder: Recorder) -> Self:
         """Attach to a running Go program and stop all its threads."""
-        executable = Path(f"/proc/{pid}/exe")
+        link = Path(f"/proc/{pid}/exe")
         if not Path(f"/proc/{pid}").exists():
             raise TargetError(f"no process {pid}", mend="list the processes: ps -e")
-        if not os.access(executable, os.R_OK):
+        if not os.access(link, os.R_OK):
             raise explain(pid)
-        binary = open_binary(executable)
+        binary = open_binary(_executable(link))
         process = Process.attach(pid, arch_here(binary.goarch))
         with ExitStack() as failed:
             failed.callback(process.close)
@@ -233,6 +237,18 @@ class Session:
     def release(self, caller: Caller) -> None:
         """Let the calling goroutine go on with its own work."""
         self.process.resume(caller.thread)
+
+
+def _executable(link: Path) -> Path:
+    """Return the path of a process's executable for a person, or /proc/PID/exe.
+
+    The latter where that path is another file by now, or in a container.
+    """
+    with suppress(OSError):
+        path = link.readlink()
+        if path.samefile(link):
+            return path
+    return link
 
 
 def _readable(arguments: Iterable[str | Path]) -> tuple[str, ...]:

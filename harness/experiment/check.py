@@ -22,6 +22,10 @@ Progress = Callable[[str, Sequence[AnyEvent]], None]
 """Called with what is being done and with the events that are new."""
 
 
+def unseen(_what: str, _events: Sequence[AnyEvent]) -> None:
+    """Take progress that nobody wants to see."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to check. `number` injections; `schedule` None: some by delays, the others by steals.
@@ -37,7 +41,7 @@ class Settings:
     run: Runner = run_here
 
 
-def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress) -> Check:
+def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress = unseen) -> Check:
     """Build the target with a toolchain, inject, judge; then see the control fail."""
     time_scale()  # a bad one is told before anything is built
     version = toolchain.version

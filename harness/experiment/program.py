@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.debugcall.safepoint import why_never
 from harness.debugcall.session import Session
 from harness.errors import BinaryError, InputError, TargetError
-from harness.experiment.check import Progress
+from harness.experiment.check import Progress, unseen
 from harness.experiment.exercise import Plan, exercise
 from harness.experiment.verdict import judge
 from harness.experiment.wake import knock
@@ -42,7 +42,9 @@ class ProgramSettings:
     record: Path | None = None
 
 
-def run_program(argv: Sequence[str], settings: ProgramSettings, progress: Progress) -> Check:
+def run_program(
+    argv: Sequence[str], settings: ProgramSettings, progress: Progress = unseen
+) -> Check:
     """Launch a program and check it. It reads the harness's stdin; all it prints goes to stderr."""
     with Recorder(settings.record) as recorder:
         return _check(
@@ -50,7 +52,7 @@ def run_program(argv: Sequence[str], settings: ProgramSettings, progress: Progre
         )
 
 
-def attach_program(pid: int, settings: ProgramSettings, progress: Progress) -> Check:
+def attach_program(pid: int, settings: ProgramSettings, progress: Progress = unseen) -> Check:
     """Check a running program and let it go on."""
     with Recorder(settings.record) as recorder:
         return _check(lambda: Session.attach(pid, recorder), recorder, settings, progress)

@@ -13,6 +13,7 @@ from harness.gobinary.pclntab import Function
 
 _SAFE = -1  # UnsafePointSafe in internal/abi/symtab.go
 _LONGEST = 1 << 20  # bytes of code in one function
+_SYSTEMS = {2: "netbsd", 6: "solaris", 9: "freebsd", 12: "openbsd"}  # EI_OSABI of elf(5)
 _SINCE = {"amd64": 17, "arm64": 18}  # the first Go 1.N with debugCallV2
 
 
@@ -28,6 +29,7 @@ class GoBinary:
         self.image = ElfImage(path)
         self.goarch = self.image.goarch
         self.pie = self.image.pie
+        self._check_system()
         self._check_age()
         self._table = find_pclntab(self.image)
         #: Link-time addresses of the code that the function table describes.
@@ -131,11 +133,35 @@ class GoBinary:
                 f"{self.path} ({self.go_version}) has no function {name}",
                 mend="build it with an unchanged Go release",
             )
+        names = self._table.all_names()
+        if name in names:
+            return BinaryError(
+                f"{self.path} has no function {name}: the compiler inlined it everywhere",
+                mend="mark it with //go:noinline",
+            )
+        near = self._near(name, names)
         return BinaryError(
-            f"{self.path} has no function {name}: the linker left it out as dead code, or the "
-            "compiler inlined it everywhere",
-            mend="mark it with //go:noinline and let the program call it",
+            f"{self.path} has no function {name}",
+            mend=f"give {' or '.join(near)}"
+            if near
+            else "give its full name, such as main.(*Server).handle; or, if the linker left it out "
+            "as dead code, let the program call it",
         )
+
+    def _near(self, name: str, names: list[str]) -> list[str]:
+        """Return the functions of the same package, or of the same last name, that are like it."""
+        from difflib import get_close_matches
+
+        package, _, last = name.rpartition(".")
+        alike = [n for n in names if n.startswith(f"{package}.") or n.endswith(f".{last}")]
+        return [found for found in get_close_matches(name, alike) if self.functions(found)]
+
+    def _check_system(self) -> None:
+        system = self.settings.get("GOOS") or _SYSTEMS.get(self.image.data[7], "linux")
+        if system not in {"linux", "android"}:
+            raise BinaryError(
+                f"{self.path} is a program for {system}", mend="build it with GOOS=linux"
+            )
 
     def _check_age(self) -> None:
         release = re.match(r"(?:devel )?go1\.(\d{1,4})", self.go_version)

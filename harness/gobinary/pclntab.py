@@ -140,6 +140,11 @@ class PclnTab:
                     yield self.function(at // 4)
                 at = column.find(value, at + 1)
 
+    def all_names(self) -> list[str]:
+        """Every name in the name table: those of functions that were inlined, too."""
+        start, stop = self.names.start + self._base, self.names.stop + self._base
+        return [str(name, errors="replace") for name in self._data[start:stop].split(b"\0")]
+
     @cached_property
     def _name_column(self) -> bytes:
         """The name offsets of all functions, 4 bytes each: made once, then searched for each name.

@@ -26,8 +26,7 @@ def _check(recording: Recording) -> Iterator[Finding]:
         callee, left = injection.inject.callee, injection.trap(RETURN, PANIC)
         if left is None:
             continue
-        wrong = left.status != callee.ends_in or (callee.results and left.results != callee.results)
-        if wrong:
+        if left.status != callee.ends_in or not _as_expected(left.results, callee.results):
             yield Finding(
                 INVARIANT.name,
                 f"{callee.name}{callee.arguments} ended with status {left.status} and results "
@@ -35,6 +34,13 @@ def _check(recording: Recording) -> Iterator[Finding]:
                 injection.inject.call,
                 (injection.inject, left),
             )
+
+
+def _as_expected(results: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return not expected or (
+        len(results) == len(expected)
+        and all(wanted in (None, result) for result, wanted in zip(results, expected, strict=True))
+    )
 
 
 INVARIANT = Invariant(

@@ -70,13 +70,13 @@ class Header(Event, frozen=True):
 class Callee(msgspec.Struct, frozen=True):
     """The function that is called, its integer arguments, the results that must come out.
 
-    `results` is empty where nothing is known of them; `ends_in` is the status expected between
-    dispatch and restore: 1 return, 2 panic.
+    None stands for a result that is read but may be anything; where `results` is empty none is
+    read. `ends_in` is the status expected between dispatch and restore: 1 return, 2 panic.
     """
 
     name: str
     arguments: tuple[int, ...] = ()
-    results: tuple[int, ...] = ()
+    results: tuple[int | None, ...] = ()
     ends_in: int = 1
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 from typing import Self
 
@@ -58,9 +59,7 @@ class Process(ThreadGroup):
             os.write(release, b"x")
             stop = process.wait(monotonic() + STOP_LIMIT * process.scale)
             if stop is None or stop.kind is not Kind.EXEC:
-                raise TargetError(
-                    f"{argv[0]} could not be started", mend=f"try it by hand: {argv[0]}"
-                )
+                raise _not_started(argv[0])
             process.replaced = False  # that was its beginning
             failed.pop_all()
         return process
@@ -163,6 +162,13 @@ class Process(ThreadGroup):
             event = self._waiter.next(limit)
             if event is not None:
                 self._reap(*event)
+
+
+def _not_started(program: str | Path) -> TargetError:
+    name = quote(os.fspath(program))
+    if not os.access(program, os.X_OK):
+        return TargetError(f"{program} may not be executed", mend=f"chmod +x {name}")
+    return TargetError(f"{program} could not be started", mend=f"try it by hand: {name}")
 
 
 def _tasks(pid: int) -> Iterator[int]:

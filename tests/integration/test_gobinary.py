@@ -122,6 +122,12 @@ def all_functions(binary: GoBinary) -> Iterator[Function]:
         pc = function.end
 
 
+def test_a_function_that_was_inlined_everywhere_is_told_as_that(build: Build) -> None:
+    binary = open_binary(build("1.21.1", "plain"))
+    with pytest.raises(BinaryError, match="the compiler inlined it everywhere"):
+        binary.function("internal/abi.addChecked")
+
+
 @pytest.mark.parametrize("version", RELEASES)
 @pytest.mark.parametrize("kind", ["plain", "pie"])
 def test_functions_are_those_of_the_symbol_table(

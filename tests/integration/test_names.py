@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.debugcall.session import Session
+from harness.errors import BinaryError, InputError, TargetError
 from harness.recording import Recorder, load
 
 
@@ -24,6 +25,30 @@ def test_one_can_be_launched_and_recorded(caller: Path, tmp_path: Path) -> None:
     with Recorder(file) as recorder, Session.launch([caller], recorder):
         pass
     assert load(file).header.target.argv[0].endswith("caller\N{REPLACEMENT CHARACTER}")
+
+
+def test_a_name_is_no_command_line(caller: Path) -> None:
+    for wrong in (str(caller), caller):
+        with pytest.raises(InputError, match="a command line is a list") as caught:
+            Session.launch(wrong, Recorder())  # type: ignore[arg-type]
+        assert caught.value.mend == f"give [{str(caller)!r}]"
+
+
+def test_a_program_that_may_not_be_executed(caller: Path) -> None:
+    caller.chmod(0o644)
+    with pytest.raises(TargetError, match="may not be executed") as caught:
+        Session.launch([caller], Recorder())
+    assert caught.value.mend.startswith("chmod +x ")
+
+
+def test_the_name_is_told_of_what_runs_but_cannot_be_checked() -> None:
+    with subprocess.Popen(["/bin/sleep", "600"]) as sleeper:
+        try:
+            real = Path("/bin/sleep").resolve()
+            with pytest.raises(BinaryError, match=f"^{real} carries no Go function table"):
+                Session.attach(sleeper.pid, Recorder())
+        finally:
+            sleeper.kill()
 
 
 def test_one_can_be_attached_to(caller: Path) -> None:

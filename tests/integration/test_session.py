@@ -12,7 +12,7 @@ import pytest
 from harness.debugcall.caller import Caller
 from harness.debugcall.injection import Injection, Timing
 from harness.debugcall.session import Session
-from harness.errors import BinaryError, HarnessError, TargetError, Unsupported
+from harness.errors import BinaryError, HarnessError, InputError, TargetError, Unsupported
 from harness.experiment.gotarget import GoTarget
 from harness.experiment.verdict import judge
 from harness.recording import Callee, Exited, Lost, Recorder, Recording, Restored, Schedule
@@ -90,6 +90,33 @@ def test_calls_return_what_they_compute(build: Build, version: str | None) -> No
     recording = session.recorder.recording()
     assert recording.all(Exited)[0].code == 0
     assert breaches(recording) <= excused(version)
+
+
+def test_results_that_nobody_knows_beforehand_are_read(build: Build) -> None:
+    with ready(build("caller")) as target:
+        session = target.session
+        caller = seek(session)
+        anything = Callee("main.divide", (17, 5), (None, None, 22))
+        assert session.inject(caller, anything, Natural()).results == (3, 2, 22)
+        wrong = Callee("main.divide", (17, 5), (None, None, 21))
+        assert session.inject(caller, wrong, Natural()).results == (3, 2, 22)
+        session.release(caller)
+        report_of(target)
+    (breach,) = judge(session.recorder.recording()).breaches
+    assert (breach.invariant, breach.first[0].call) == ("computation-right", 1)
+
+
+def test_an_argument_that_fits_into_no_register_is_refused_before_the_call(build: Build) -> None:
+    with ready(build("caller")) as target:
+        session = target.session
+        caller = seek(session)
+        for value in (1 << 64, 1 << 70, -(1 << 63) - 1):
+            with pytest.raises(InputError, match=f"{value} is too large to be an argument"):
+                session.inject(caller, Callee("main.add", (2, value), (0,)), Natural())
+        unsigned = Callee("main.add", ((1 << 64) - 1, 1), (0,))
+        assert session.inject(caller, unsigned, Natural()).results == (0,)
+        session.release(caller)
+        assert report_of(target).mismatches == 0
 
 
 @pytest.mark.parametrize("version", ["1.17.13", "1.21.3", None])

@@ -104,9 +104,30 @@ def test_a_program_without_debug_calls(written: Written) -> None:
 
 
 def test_a_name_that_is_missing_is_explained(written: Written) -> None:
-    binary = open_binary(written(program()))
-    with pytest.raises(BinaryError, match=r"no function main\.inlined: .* inlined it everywhere"):
-        binary.function("main.inlined")
+    handlers = [Fn("main.handle"), Fn("main.handleAll"), Fn("other.quite")]
+    binary = open_binary(written(program([*RUNTIME, *handlers])))
+    for wrong, mend in [
+        ("main.handel", "give main.handle or main.handleAll"),
+        ("mian.handle", "give main.handle"),
+        ("nosuch", "give its full name, such as main.(*Server).handle; or, "),
+        ("handle", "give main.handle"),
+    ]:
+        with pytest.raises(BinaryError, match=f"has no function {wrong}$") as caught:
+            binary.function(wrong)
+        assert caught.value.mend.startswith(mend)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(program(elf=Elf(ident=b"\x7fELF\x02\x01\x01\x09")), id="by its header"),
+        pytest.param(program(module="build\tGOOS=freebsd\n"), id="by its build information"),
+    ],
+)
+def test_a_program_for_another_system(written: Written, content: bytes) -> None:
+    error = refused(written(content))
+    assert "is a program for freebsd" in error.message
+    assert error.mend == "build it with GOOS=linux"
 
 
 @pytest.mark.parametrize(
