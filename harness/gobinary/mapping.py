@@ -26,7 +26,8 @@ def map_file(path: Path) -> mmap.mmap:
             mend=f"chmod +r {path}, or run as its owner",
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise BinaryError(f"{path} cannot be opened: {error}", mend=MEND) from None
+        why = getattr(error, "strerror", error)
+        raise BinaryError(f"{path} cannot be opened: {why}", mend=MEND) from None
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
@@ -37,6 +38,6 @@ def map_file(path: Path) -> mmap.mmap:
             raise BinaryError(f"{path} is empty", mend=MEND)
         return mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
     except OSError as error:
-        raise BinaryError(f"{path} cannot be mapped: {error}", mend=MEND) from None
+        raise BinaryError(f"{path} cannot be mapped: {error.strerror}", mend=MEND) from None
     finally:
         os.close(descriptor)
