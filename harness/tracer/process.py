@@ -157,7 +157,7 @@ class Process(ThreadGroup):
             raise TargetError(f"process {self.pid} ended while it was being attached to")
 
     def _reap_exit(self) -> None:
-        limit = monotonic() + STOP_LIMIT * self.scale
+        limit = monotonic() + STOP_LIMIT * max(self.scale, 1)  # never too short: it is the last act
         while self.exit_status is None and monotonic() < limit:
             event = self._waiter.next(limit)
             if event is not None:
