@@ -131,8 +131,8 @@ def test_a_guest_that_hangs(
     guest: Guest, fake: Callable[[str], Path], tmp_path: Path, says: str
 ) -> None:
     fake(says + "time.sleep(1000)\n")
-    with pytest.raises(GuestError, match="not done after 1 s") as caught:
-        guest.run(["true"], limit=1)
+    with pytest.raises(GuestError, match="not done after 5 s") as caught:
+        guest.run(["true"], limit=5)  # enough to start and speak on a busy machine
     assert ("still here" in caught.value.message) == ("still here" in says)
     assert "DEBUGCALL_TIME_SCALE" in caught.value.mend
     assert_nothing_is_left(tmp_path)
