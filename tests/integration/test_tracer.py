@@ -120,11 +120,15 @@ def test_a_launched_program_gets_its_arguments_and_signals_as_by_hand(tmp_path: 
         ]
 
 
-def test_what_cannot_be_executed_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "why"), [(0o644, "may not be executed"), (0o755, "could not be started")]
+)
+def test_what_cannot_be_executed_is_refused(tmp_path: Path, mode: int, why: str) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
+    plain.chmod(mode)
     before = descriptors()
-    with pytest.raises(TargetError, match="could not be started") as caught:
+    with pytest.raises(TargetError, match=why) as caught:
         Process.launch([plain], ARCH)
     assert str(plain) in caught.value.mend
     assert descriptors() == before
