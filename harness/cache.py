@@ -1,6 +1,7 @@
 """The folder in the user's cache where everything that is built stays."""
 
 import errno
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -49,6 +50,11 @@ def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
                 build(new)
                 new.rename(built)
     return built
+
+
+def digest(*parts: str) -> str:
+    """Return the name under which what is made of these parts is kept."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 @contextmanager

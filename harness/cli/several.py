@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from harness.cli import output
-from harness.cli.attempt import attempt, exit_code, is_hopeless
+from harness.experiment.attempt import attempt, exit_code, is_hopeless
 from harness.report import terminal
 from harness.report.progress import LiveProgress
 from harness.verdict import Check, Conclusion, Failure

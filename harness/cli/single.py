@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from harness.cli import output
-from harness.cli.attempt import attempt, exit_code
+from harness.experiment.attempt import attempt, exit_code
 from harness.report.progress import LiveProgress
 from harness.verdict import Check, Failure
 

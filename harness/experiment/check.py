@@ -1,15 +1,16 @@
 """The regression check of one toolchain, and its control."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import TargetError
 from harness.experiment.exercise import Plan
-from harness.experiment.job import Job, Runner, run_here
+from harness.experiment.job import TARGET, Job, Runner, run_here
 from harness.experiment.verdict import judge
+from harness.invariants import INVARIANTS
 from harness.recording import AnyEvent, Recorder, Schedule
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
 from harness.tracer.waiting import time_scale
@@ -30,7 +31,8 @@ def unseen(_what: str, _events: Sequence[AnyEvent]) -> None:
 class Settings:
     """How to check. `number` injections; `schedule` None: some by delays, the others by steals.
 
-    `goarch` is what the targets are built for, None for this machine; `run` does the jobs.
+    `goarch` is what the targets are built for, None for this machine; `run` does the jobs;
+    `invariants` are the names of those that count.
     """
 
     number: int = 200
@@ -39,6 +41,7 @@ class Settings:
     record: Path | None = None
     goarch: str | None = None
     run: Runner = run_here
+    invariants: Sequence[str] = tuple(INVARIANTS)
 
 
 def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress = unseen) -> Check:
@@ -47,16 +50,16 @@ def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress
     version = toolchain.version
     progress(f"building the target with {version}", ())
     plan = Plan.of(settings.schedule, settings.number)
-    job = Job(str(build_target(toolchain, "caller", goarch=settings.goarch)), plan, version)
-    verdict = _verdict(job, settings.run, settings.record, progress)
+    job = Job(str(build_target(toolchain, TARGET, goarch=settings.goarch)), plan, version)
+    verdict = verdict_on(job, settings, progress)
     result, reason, control = verdict.result, verdict.reason, None
     if settings.control and result is Result.PASS:
         progress(f"building the control: {version} with the lock cut out", ())
         unlocked = unlocked_runtime(toolchain)
-        binary = build_target(toolchain, "caller", overlay=unlocked, goarch=settings.goarch)
+        binary = build_target(toolchain, TARGET, overlay=unlocked, goarch=settings.goarch)
         plan = Plan.of(settings.schedule, min(settings.number, CONTROL_INJECTIONS))
         job = Job(str(binary), plan, version, control=True)
-        control = _without_findings(_verdict(job, settings.run, None, progress))
+        control = _without_findings(verdict_on(job, replace(settings, record=None), progress))
         if control.result is not Result.FAIL:
             result = Result.INCONCLUSIVE
             reason = f"the control, which must fail, did not: {control.reason}"
@@ -70,15 +73,16 @@ def _without_findings(control: Verdict) -> Verdict:
     return msgspec.structs.replace(control, breaches=brief)
 
 
-def _verdict(job: Job, run: Runner, record: Path | None, progress: Progress) -> Verdict:
+def verdict_on(job: Job, settings: Settings, progress: Progress = unseen) -> Verdict:
+    """Do a job and judge what was seen."""
     what = f"{'control' if job.control else 'target'} built with {job.toolchain}"
-    with Recorder(record) as recorder:
+    with Recorder(settings.record) as recorder:
         try:
-            run(job, recorder, lambda events: progress(what, events))
+            settings.run(job, recorder, lambda events: progress(what, events))
         except TargetError:
             # A target that a broken runtime brought down is a finding, not a failure to check.
-            verdict = judge(recorder.recording())
+            verdict = judge(recorder.recording(), settings.invariants)
             if verdict.result is not Result.FAIL:
                 raise
             return verdict
-    return judge(recorder.recording())
+    return judge(recorder.recording(), settings.invariants)

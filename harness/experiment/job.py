@@ -15,6 +15,7 @@ from harness.recording import AnyEvent, Callee, Recorder
 
 CALLEE = Callee("main.add", (2, 3), (5,))
 SITE = "main.round"
+TARGET = "caller"
 
 
 class Job(msgspec.Struct, frozen=True):

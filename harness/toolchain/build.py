@@ -3,29 +3,21 @@
 import hashlib
 import json
 import os
-import shutil
-import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
 from filelock import FileLock
 
 from harness.arch import host_goarch
-from harness.cache import cache_folder, no_room, writing
-from harness.errors import BuildError, HarnessError
+from harness.cache import cache_folder, digest, writing
 from harness.toolchain.environment import for_build
+from harness.toolchain.go_command import failure, run_command
 from harness.toolchain.installation import Toolchain, require_debug_calls, unreadable
 from harness.toolchain.sources import content_of, package_folder
 
 _FIRST_WITH_BUILDVCS = (1, 18)
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_END_LIMIT = 5.0  # seconds that a Go command has to end when it is interrupted
-_LEAST_FREE = 1 << 20  # bytes: a disk with less is full
-_SHOWN_LINES = 20  # of a compiler's output in an error
 
 
 def build_target(
@@ -49,7 +41,7 @@ def build_target(
     folder = package_folder(source)
     overlay = overlay or {}
     try:
-        key = _digest(
+        key = digest(
             _standard_library_identity(toolchain),
             _tools_identity(toolchain),
             content_of(folder),
@@ -59,106 +51,59 @@ def build_target(
         )
     except OSError as error:
         raise unreadable(error) from error
+
+    def build(scratch: Path) -> Path:
+        replaced = ["-overlay", str(_overlay_file(overlay, scratch))] if overlay else []
+        gocache = cache_folder("gocache", _tools_identity(toolchain))
+        environ = for_build(toolchain.goroot, goarch=goarch, gocache=gocache, scratch=scratch)
+        return go_build(toolchain, folder, [*replaced, *flags], environ, scratch)
+
+    return kept_target(key, folder.name, build)
+
+
+def kept_target(key: str, name: str, build: Callable[[Path], Path]) -> Path:
+    """Return the executable kept under a key; if there is none, `build` makes it in a folder."""
     home = cache_folder("targets", key)
-    binary = home / folder.name
-    if binary.is_file():
-        return binary
-    with writing(home), FileLock(home / "lock"):
-        if not binary.is_file():
-            with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
-                built = _build(toolchain, folder, overlay, flags, goarch, Path(scratch))
-                built.replace(binary)
+    binary = home / name
+    if not binary.is_file():
+        with writing(home), FileLock(home / "lock"):
+            if not binary.is_file():
+                with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
+                    build(Path(scratch)).replace(binary)
     return binary
 
 
-def _build(
+def go_build(
     toolchain: Toolchain,
     folder: Path,
-    overlay: Mapping[Path, Path],
     flags: Sequence[str],
-    goarch: str,
+    environ: Mapping[str, str],
     scratch: Path,
 ) -> Path:
+    """Run `go build` on the package in a folder; return the path of the executable in `scratch`."""
     binary = scratch / "target"
     # -trimpath: the executable does not depend on where toolchain and sources lie, so two copies of
     # a release give the same build id, and recordings carry no path of somebody's machine.
     command = [str(toolchain.go), "build", "-trimpath", "-o", str(binary)]
     if toolchain.language >= _FIRST_WITH_BUILDVCS:
         command.append("-buildvcs=false")
-    if overlay:
-        replace = {"Replace": {str(old): str(new) for old, new in overlay.items()}}
-        mapping = scratch / "overlay.json"
-        mapping.write_text(json.dumps(replace))
-        command += ["-overlay", str(mapping)]
-    environ = for_build(
-        toolchain.goroot,
-        goarch=goarch,
-        gocache=cache_folder("gocache", _tools_identity(toolchain)),
-        scratch=scratch,
-    )
-    code, output = _run([*command, *flags, "."], environ, folder)
+    code, output = run_command([*command, *flags, "."], environ, folder)
     if code != 0:
-        raise _failure(folder, toolchain, output, scratch)
+        raise failure(
+            f"{folder.name} does not build with {toolchain.version}",
+            output,
+            scratch,
+            "see whether this Go builds it by hand: "
+            f"cd {quote(str(folder))} && {quote(str(toolchain.go))} build -o /dev/null .",
+        )
     return binary
 
 
-def _run(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> tuple[int, str]:
-    """Run a Go command; return its exit code and what it said. What it started ends with it."""
-    # No interrupt comes between the start and the `try`: nobody would end the command.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
-        with subprocess.Popen(
-            command,
-            env=environ,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            process_group=0,
-            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - there are no threads
-        ) as process:
-            try:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                output, _ = process.communicate()
-            except BaseException:
-                _end_group(process)
-                raise
-    except OSError as error:
-        raise BuildError(
-            f"{command[0]} does not run: {error.strerror}", mend="install this Go anew"
-        ) from error
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    return process.returncode, output
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End a Go command and its compilers; it waits for them and removes what it has written."""
-    try:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(_END_LIMIT)
-    finally:
-        with suppress(ProcessLookupError):  # all have ended
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _failure(folder: Path, toolchain: Toolchain, output: str, scratch: Path) -> HarnessError:
-    # A Go command that cannot write to its caches does not always say so.
-    full = shutil.disk_usage(scratch).free < _LEAST_FREE
-    if full or "no space left on device" in output or "disk quota exceeded" in output:
-        return no_room(scratch)
-    lines = output.strip().splitlines()
-    left_out = len(lines) - _SHOWN_LINES
-    if left_out > 0:
-        lines = [*lines[:_SHOWN_LINES], f"... {left_out} more lines"]
-    said = "\n".join(lines) or "the Go command said nothing"
-    return BuildError(
-        f"{folder.name} does not build with {toolchain.version}:\n{said}",
-        mend="see whether this Go builds it by hand: "
-        f"cd {quote(str(folder))} && {quote(str(toolchain.go))} build -o /dev/null .",
-    )
+def _overlay_file(overlay: Mapping[Path, Path], scratch: Path) -> Path:
+    mapping = scratch / "overlay.json"
+    replace = {str(old): str(new) for old, new in overlay.items()}
+    mapping.write_text(json.dumps({"Replace": replace}))
+    return mapping
 
 
 def _tools_identity(toolchain: Toolchain) -> str:
@@ -169,7 +114,7 @@ def _tools_identity(toolchain: Toolchain) -> str:
     the objects of a changed compiler would get into other builds, and others' into ours.
     """
     tools = sorted((toolchain.goroot / "pkg" / "tool").glob("*/*"))
-    return _digest(toolchain.version, *(_stamp(path) for path in [toolchain.go, *tools]))
+    return digest(toolchain.version, *(_stamp(path) for path in [toolchain.go, *tools]))
 
 
 def _standard_library_identity(toolchain: Toolchain) -> str:
@@ -177,7 +122,7 @@ def _standard_library_identity(toolchain: Toolchain) -> str:
 
     Times stand for contents here: that takes 20 ms. A copy of a toolchain is built anew, once.
     """
-    return _digest(*sorted(_stamps_below(str(toolchain.goroot / "src"))))
+    return digest(*sorted(_stamps_below(str(toolchain.goroot / "src"))))
 
 
 def _stamps_below(folder: str) -> Iterator[str]:
@@ -199,7 +144,3 @@ def _stamp(path: Path | os.DirEntry[str]) -> str:
 
 def _file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -13,12 +13,12 @@ import pytest
 from msgspec.json import encode as json_encode
 
 from harness.cli import main
-from harness.cli.attempt import attempt, exit_code, is_hopeless
 from harness.cli.check import recording_path
 from harness.cli.group import NAMES
 from harness.cli.options import SCHEDULES, called
 from harness.errors import BuildError, HarnessError, Interrupted, TracePermissionError
 from harness.experiment import recorded
+from harness.experiment.attempt import attempt, exit_code, is_hopeless
 from harness.experiment.recorded import check_recording
 from harness.recording import Schedule
 from harness.verdict import Failure

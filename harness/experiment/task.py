@@ -1,0 +1,127 @@
+"""One check as a piece of work: all that it takes goes in as data, all that comes of it comes out.
+
+So it can be done by another process, or on another machine that has this package.
+"""
+
+import resource
+import tempfile
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from harness.arch import host_goarch
+from harness.experiment.attempt import attempt
+from harness.experiment.check import Settings, check_toolchain, verdict_on
+from harness.experiment.exercise import Plan
+from harness.experiment.job import TARGET, Job, Runner, run_here
+from harness.invariants import INVARIANTS
+from harness.recording import Schedule
+from harness.toolchain import find_toolchain
+from harness.toolchain.commit import AtCommit, build_at_commit
+from harness.verdict import Check, Conclusion, Failure
+
+
+class Installed(msgspec.Struct, frozen=True, tag="installed"):
+    """A toolchain as `--go` names it: a release, a GOROOT or a go binary."""
+
+    name: str
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A check of one toolchain. `schedule` None: some calls by delays, the others by steals.
+
+    `cpu` is the processor of the arm64 guest that the target runs in, None for this machine.
+    `invariants` are the names of those that count. With `control` a toolchain that passes is
+    checked once more without the lock; one at a commit never is.
+    """
+
+    source: Installed | AtCommit
+    number: int = 200
+    schedule: Schedule | None = None
+    goarch: str | None = None
+    cpu: str | None = None
+    control: bool = True
+    invariants: tuple[str, ...] = tuple(INVARIANTS)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a task: a `check`, or a `failure` to check.
+
+    `recording` holds JSON lines, deflated; it is empty if nothing was seen. `seconds` passed, and
+    `cpu_seconds` of processors were used, building included.
+    """
+
+    check: Check | None
+    failure: Failure | None
+    recording: bytes
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """The one of both that came."""
+        conclusion = self.check or self.failure
+        assert conclusion is not None
+        return conclusion
+
+    def keep(self, path: Path) -> Path | None:
+        """Write the recording to a file, if there is one, and return its path."""
+        if not self.recording:
+            return None
+        path.write_bytes(zlib.decompress(self.recording))
+        return path
+
+
+def do(task: Task, hear: Callable[[str], None] = lambda _: None) -> Outcome:
+    """Do a task here. `hear` is told what is being done."""
+    began, used = monotonic(), _cpu_seconds()
+    with tempfile.TemporaryDirectory(prefix="debugcall-") as folder:
+        record = Path(folder, "recording.jsonl")
+        conclusion = attempt(task.source.name, lambda: _check(task, record, hear))
+        recording = b""
+        with suppress(FileNotFoundError):
+            recording = zlib.compress(record.read_bytes())
+    seconds, cpu_seconds = monotonic() - began, _cpu_seconds() - used
+    if isinstance(conclusion, Failure):
+        return Outcome(None, conclusion, recording, seconds, cpu_seconds)
+    check = msgspec.structs.replace(conclusion, recording=None)  # the file is gone
+    return Outcome(check, None, recording, seconds, cpu_seconds)
+
+
+def _check(task: Task, record: Path, hear: Callable[[str], None]) -> Check:
+    settings = Settings(
+        number=task.number,
+        schedule=task.schedule,
+        control=task.control,
+        record=record,
+        goarch=task.goarch,
+        run=_runner(task, hear),
+        invariants=task.invariants,
+    )
+
+    def progress(what: str, _: object) -> None:
+        hear(what)
+
+    if isinstance(task.source, Installed):
+        return check_toolchain(find_toolchain(task.source.name), settings, progress)
+    binary = build_at_commit(task.source, TARGET, task.goarch or host_goarch(), hear)
+    plan = Plan.of(task.schedule, task.number)
+    verdict = verdict_on(Job(str(binary), plan, task.source.name), settings, progress)
+    return Check(task.source.name, verdict.result, verdict.reason, verdict)
+
+
+def _runner(task: Task, hear: Callable[[str], None]) -> Runner:
+    if task.cpu is None:
+        return run_here
+    from harness.experiment.in_guest import InGuest
+
+    return InGuest(task.cpu, hear)
+
+
+def _cpu_seconds() -> float:
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

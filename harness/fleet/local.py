@@ -1,0 +1,36 @@
+"""Processes of this machine, some at a time."""
+
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from harness.fleet.worker import running
+
+
+class Local(ThreadPoolExecutor):
+    """An executor whose threads each wait for a process. Leaving it early ends them all.
+
+    `hear` gets what a task is and what is being done for it.
+    """
+
+    def __init__(self, jobs: int, hear: Callable[[bytes, str], None] = lambda *_: None) -> None:
+        super().__init__(jobs, thread_name_prefix="task")
+        self._hear = hear
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - Executor's own
+        """Have `fn(task, hear)` called in a thread."""
+        (task,) = args
+        return super().submit(fn, task, lambda said: self._hear(task, said), **kwargs)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(running):
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGINT)
+        self.shutdown(wait=True)

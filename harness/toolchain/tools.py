@@ -1,0 +1,156 @@
+"""The compiler, assembler and linker of a commit, built by an older release and kept.
+
+A full build (make.bash) has these after a sixth of its time, as its toolchain1; the rest builds
+them again with themselves. What they make of a target is the same machine code.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.arch import host_goarch
+from harness.cache import built_once, digest
+from harness.errors import Unsupported
+from harness.toolchain.environment import for_build
+from harness.toolchain.find import find_toolchain, release_name
+from harness.toolchain.go_command import failure, run_command
+from harness.toolchain.installation import Toolchain
+from harness.toolchain.repository import Repository
+from harness.toolchain.work_tree import WorkTree
+
+TOOLS = ("asm", "compile", "link")
+_SHIM = Path(__file__).with_name("toolexec")
+_DIST = "src/cmd/dist"
+_FLAGS_THAT_WENT = {"asm": ("-compiling-runtime",), "compile": ("-+",)}
+_FIRST = 17  # of the Go versions with debugCallV2
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What builds targets at a commit. `key` is a digest of all that the tools are made of.
+
+    `driver` is the release whose Go command runs them: the one before the commit's own version. A
+    newer one might leave out a flag that these tools need (CL 521698, for one).
+    """
+
+    repository: Repository
+    commit: str
+    goarch: str
+    driver: Toolchain
+    key: str
+
+    @classmethod
+    def of(cls, repository: Repository, commit: str, goarch: str) -> "Tools":
+        """Find out what the tools of a commit are; nothing is built, a release may be fetched."""
+        minor = minor_version(repository, commit)
+        driver = find_toolchain(release_name(f"1.{max(minor - 1, _FIRST)}"))
+        sources = [_DIST, *_bootstrap_folders(repository, commit)]
+        key = digest(repository.content(commit, sources), driver.version, goarch, host_goarch())
+        return cls(repository, commit, goarch, driver, key)
+
+    def built(self, tree: WorkTree) -> Path:
+        """Return the folder with the tools; build them in a work tree if they are not there yet."""
+        return built_once("tools", self.key, build=lambda out: self._build(tree, out))
+
+    def _build(self, tree: WorkTree, out: Path) -> None:
+        tree.check_out(self.repository, self.commit)
+        _stop_after_toolchain1(tree.sources / "cmd" / "dist" / "build.go", self.goarch)
+        (tree.goroot / "VERSION.cache").write_text(f"{self.version}\n")
+        own = tree.goroot / "pkg" / "tool" / f"linux_{host_goarch()}"
+        own.unlink(missing_ok=True) if own.is_symlink() else shutil.rmtree(own, ignore_errors=True)
+        environ = for_build(
+            self.driver.goroot,
+            goarch=host_goarch(),
+            gocache=tree.goroot / "pkg" / "obj" / "go-build",  # as dist itself has it
+            scratch=out,
+        )
+        environ |= {"GOROOT_BOOTSTRAP": str(self.driver.goroot), "GOGC": "400"}
+        environ |= {"GO111MODULE": "off"}
+        dist = out / "dist"
+        for command, goroot in (
+            ([str(self.driver.go), "build", "-o", str(dist), "./cmd/dist"], self.driver.goroot),
+            ([str(dist), "bootstrap"], tree.goroot),
+        ):
+            code, said = run_command(command, environ | {"GOROOT": str(goroot)}, tree.sources)
+            if code:
+                raise failure(
+                    f"the tools of {self.commit[:12]} do not build with {self.driver.version}",
+                    said,
+                    out,
+                    f"see whether this commit builds by hand: src/make.bash with "
+                    f"GOROOT_BOOTSTRAP={self.driver.goroot}",
+                )
+        for name in TOOLS:
+            shutil.copy(own / name, out / name)
+        shutil.copy(_SHIM, out / _SHIM.name)
+        dist.unlink()
+
+    @property
+    def version(self) -> str:
+        """What a target says that it was built with. It does not name the commit, on purpose.
+
+        The version is compiled into the tools: with another one all of them would be built anew.
+        """
+        return f"devel go1.{minor_version(self.repository, self.commit)}-debugcall"
+
+
+def minor_version(repository: Repository, commit: str) -> int:
+    """Return 22 for a commit on the way to Go 1.22, or of its releases."""
+    path = "src/internal/goversion/goversion.go"
+    found = re.search(r"\bVersion = (\d+)", repository.text(commit, path) or "")
+    return int(found[1]) if found else 0
+
+
+def missing_experiments(tools: Path, driver: Toolchain) -> tuple[list[str], list[str]]:
+    """Return the experiments that are on in the tools only, and those on in the driver only.
+
+    The Go command chooses files by its own (internal/buildcfg/exp.go, baseline). With none on, a
+    compiler names each that would be.
+    """
+    own = _experiments(tools / "compile")
+    drivers = _experiments(driver.goroot / "pkg" / "tool" / f"linux_{host_goarch()}" / "compile")
+    return sorted(own - drivers), sorted(drivers - own)
+
+
+def unknown_flags(tools: Path) -> list[str]:
+    """Return the flags that older Go commands give and these tools do not know."""
+    unknown = []
+    for name, flags in _FLAGS_THAT_WENT.items():
+        _, usage = run_command([str(tools / name), "-h"], {}, tools)
+        unknown += [f"{name}:{flag}" for flag in flags if f"  {flag}\t" not in f"{usage}\t"]
+    return unknown
+
+
+def _experiments(compiler: Path) -> set[str]:
+    _, said = run_command([str(compiler), "-V=full"], {"GOEXPERIMENT": "none"}, compiler.parent)
+    named = re.search(r" X:([\w,]+)", said)
+    return {name.removeprefix("no") for name in named[1].split(",")} if named else set()
+
+
+def _bootstrap_folders(repository: Repository, commit: str) -> list[str]:
+    """Return the folders of which cmd/dist builds the tools (buildtool.go, bootstrapDirs)."""
+    text = repository.text(commit, f"{_DIST}/buildtool.go") or ""
+    listed = re.search(r"(?ms)^var bootstrapDirs = \[\]string\{\n(.*?)^\}", text)
+    if not listed:
+        raise Unsupported(
+            f"cmd/dist of {commit[:12]} has no list bootstrapDirs as Go 1.17 to 1.27 have",
+            mend="build it by make.bash and check the result: debugcall check --go GOROOT",
+        )
+    names = re.findall(r'(?m)^\s*"([^"]+)"', listed[1])
+    return [f"src/{name.removesuffix('/...')}" for name in names]
+
+
+def _stop_after_toolchain1(build: Path, goarch: str) -> None:
+    """Have cmd/dist end when the first tools are there, and let them compile for `goarch`.
+
+    No command of dist stops there, and its first compiler knows the host's architecture only.
+    """
+    call = "\tbootstrapBuildTools()\n"
+    text = build.read_text(encoding="utf-8")
+    if text.count(call) != 1:
+        raise Unsupported(
+            "cmd/dist/build.go does not call bootstrapBuildTools once, as in Go 1.17 to 1.27",
+            mend="build it by make.bash and check the result: debugcall check --go GOROOT",
+        )
+    build.write_text(text.replace(call, f'\tgohostarch = "{goarch}"\n{call}\txexit(0)\n'))
