@@ -101,14 +101,15 @@ func startCompany() {
 
 var yielded uint64 // shared, so that the work between two yields is a live store
 
-// yieldInBursts goes through the global run queue some times, then rests: threads look at that queue
-// often, and the machine stays usable.
+// yieldInBursts goes through the global run queue some times, then rests much longer than that took:
+// threads look at that queue often, and the machine stays usable, also an emulated one.
 func yieldInBursts() {
+	begin := time.Now()
 	for i := 0; i < 16; i++ {
 		for j := 0; j < 50; j++ {
 			atomic.AddUint64(&yielded, 1)
 		}
 		runtime.Gosched()
 	}
-	time.Sleep(200 * time.Microsecond)
+	time.Sleep(10 * time.Since(begin))
 }

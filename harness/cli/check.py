@@ -1,6 +1,7 @@
 """`debugcall check`: do these toolchains hold the call goroutine on its thread?"""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from harness.cli import options
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.experiment.job import Runner
+    from harness.experiment.in_guest import InGuest
     from harness.report.progress import LiveProgress
     from harness.verdict import Check
 
@@ -95,19 +96,23 @@ def command(  # noqa: PLR0913 - an option each
         )
 
     written: set[Path] = set()
+    guest: InGuest | None = None
 
     def check(spec: str | None, progress: "LiveProgress") -> "Check":
         progress(f"looking for {spec or 'Go'}", ())
         toolchain = find_toolchain(spec)
+        nonlocal guest
         path = record and recording_path(record, toolchain.version)
         if path in written:
             raise InputError(
                 f"{path} holds another recording of this command already",
                 mend="give each toolchain once",
             )
+        if vm and not guest:
+            guest = stack.enter_context(_guest(cpu, progress))
         settings = Settings(
             goarch="arm64" if vm else goarch,
-            run=_in_guest(cpu, progress) if vm else run_here,
+            run=guest or run_here,
             number=number,
             schedule=Schedule(schedule) if schedule else None,
             control=not no_control,
@@ -116,15 +121,16 @@ def command(  # noqa: PLR0913 - an option each
         written.update([path] if path else ())
         return check_toolchain(toolchain, settings, progress)
 
-    if len(specs) > 1:
-        return several(specs, check, as_json=as_json)
-    spec = specs[0] if specs else None
-    return single(
-        spec or "Go", lambda progress: check(spec, progress), as_json=as_json, again=options.again()
-    )
+    with ExitStack() as stack:
+        if len(specs) > 1:
+            return several(specs, check, as_json=as_json)
+        spec, again = specs[0] if specs else None, options.again()
+        return single(
+            spec or "Go", lambda progress: check(spec, progress), as_json=as_json, again=again
+        )
 
 
-def _in_guest(cpu: str | None, progress: "LiveProgress") -> "Runner":
+def _guest(cpu: str | None, progress: "LiveProgress") -> "InGuest":
     from harness.experiment.in_guest import InGuest
 
     progress("looking for the arm64 guest", ())

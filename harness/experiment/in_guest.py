@@ -1,30 +1,50 @@
 """Doing jobs in a real arm64 Linux under QEMU: `harness.vm`."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
 from harness.experiment.job import Job
-from harness.experiment.piped import Listener
+from harness.experiment.piped import READY, Listener, parcel
 from harness.gobinary import examine, open_binary
 from harness.recording import AnyEvent, Recorder
 from harness.tracer.waiting import time_scale
 from harness.vm import CPUS, Guest, harness_tree
+from harness.vm.booted import Booted
 
 SLOWNESS = 10
 """Factor on all time limits in there: an emulated processor is so much slower."""
 _BOOT_LIMIT = 120.0
 _INJECTION_LIMIT = 0.5
 """Seconds that a boot, and on top of it each injection, may take."""
+_FAR_END = ("python3", "-m", "harness.experiment.piped", "/dev/vda", "/root/target")
 
 
 class InGuest:
-    """A `Runner` whose jobs each have a boot of their own."""
+    """A `Runner` whose jobs share one boot; a context manager.
+
+    The boot begins before the first job is there, so it goes on while targets are built. After a
+    failure of the guest the next job gets another one.
+    """
 
     def __init__(self, cpu: str = CPUS[0], hear: Callable[[str], None] = lambda _: None) -> None:
         """`hear` is told when the guest has to be made first. Raises `GuestError`."""
         self._guest = Guest.prepare(cpu, hear=hear)
+        self._booted: Booted | None = None
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._boot()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self._end()
 
     def __call__(
         self,
@@ -34,16 +54,34 @@ class InGuest:
     ) -> None:
         """Do a job. Raises as it would here, and `GuestError`."""
         binary = Path(job.binary)
-        inside = msgspec.structs.replace(
-            job, binary="/job/target", facts=examine(open_binary(binary))
-        )
+        facts = examine(open_binary(binary))
+        goods = parcel(msgspec.structs.replace(job, facts=facts), binary.read_bytes())
         listener = Listener(recorder, progress)
-        self._guest.run(
-            ["python3", "-m", "harness.experiment.piped", "/job/job.json"],
-            limit=_BOOT_LIMIT + _INJECTION_LIMIT * job.plan.total,
-            files={"/job/target": binary, "/job/job.json": msgspec.json.encode(inside)},
-            tree=harness_tree(self._guest.image.python),
-            environ={"DEBUGCALL_TIME_SCALE": str(SLOWNESS * time_scale())},
-            hear=listener.hear,
-        )
+        try:
+            self._do(goods, listener, _BOOT_LIMIT + _INJECTION_LIMIT * job.plan.total)
+        finally:
+            if listener.end is None:
+                self._end()
         listener.finish()
+
+    def _do(self, goods: bytes, listener: Listener, limit: float) -> None:
+        booted = self._booted or self._boot()
+        for line in booted.lines(limit):
+            if line == READY:
+                booted.hand_in(goods)
+            else:
+                listener.hear(line)
+            if listener.end:
+                break
+
+    def _boot(self) -> Booted:
+        environ = {"DEBUGCALL_TIME_SCALE": str(SLOWNESS * time_scale())}
+        tree = harness_tree(self._guest.image.python)
+        self._booted = self._undo.enter_context(
+            self._guest.boot(_FAR_END, tree=tree, environ=environ)
+        )
+        return self._booted
+
+    def _end(self) -> None:
+        self._booted = None
+        self._undo.close()

@@ -1,4 +1,4 @@
-"""A job done by another process: it gets the job as JSON and tells what it sees while it happens.
+"""Jobs done by another process: it gets them as JSON and tells what it sees while it happens.
 
 Its lines are those of a recording, and a last one that says that this is all, or what went wrong.
 """
@@ -30,18 +30,23 @@ class Failed(Event, frozen=True):
     mend: str
 
 
+READY = "ready for a job"
+"""What the far end says before it reads the next one."""
 _SHOWN_LINES = 10
 _decode = msgspec.json.Decoder(AnyEvent | Done | Failed).decode
 
 
 class Listener:
-    """The near end: takes the lines, one at a time, and hands the events on."""
+    """The near end: takes a job's lines, one at a time, and hands the events on.
+
+    `end` is the last one, once it has come.
+    """
 
     def __init__(self, recorder: Recorder, progress: Callable[[Sequence[AnyEvent]], None]) -> None:
         self._recorder = recorder
         self._progress = progress
         self._told = 0
-        self._end: Done | Failed | None = None
+        self.end: Done | Failed | None = None
         self._others: deque[str] = deque(maxlen=_SHOWN_LINES)
 
     def hear(self, line: str) -> None:
@@ -54,7 +59,7 @@ class Listener:
         except msgspec.DecodeError as error:
             raise GuestError(f"a line of the job came through damaged: {error}") from None
         if isinstance(event, Done | Failed):
-            self._end = event
+            self.end = event
             self._hand_on()
             return
         if isinstance(event, Inject):
@@ -63,11 +68,11 @@ class Listener:
 
     def finish(self) -> None:
         """Raise what the far end met; `GuestError` if it did not come to its end."""
-        match self._end:
+        match self.end:
             case Failed():
-                error: type[HarnessError] = getattr(errors, self._end.kind)
-                raise error(self._end.message, mend=self._end.mend)
-            case Done() if self._end.events == len(self._recorder.events):
+                error: type[HarnessError] = getattr(errors, self.end.kind)
+                raise error(self.end.message, mend=self.end.mend)
+            case Done() if self.end.events == len(self._recorder.events):
                 return
         raise GuestError(
             "the job ended before it had told all of what it saw:\n" + "\n".join(self._others)
@@ -80,18 +85,38 @@ class Listener:
         self._told = len(self._recorder.events)
 
 
-def main(path: str) -> None:
-    """Be the far end: do the job in a file and write to stdout."""
-    job = msgspec.json.decode(Path(path).read_bytes(), type=Job)
+def parcel(job: Job, binary: bytes) -> bytes:
+    """Return a job, and the target that is to be its binary, as the far end takes them."""
+    return msgspec.json.encode(job) + b"\n" + binary
+
+
+def main(device: str, target: str) -> None:
+    """Be the far end: do one job after another and write to stdout.
+
+    A line on stdin says how many bytes of the device are the next one's parcel; `target` is the
+    place for its binary.
+    """
+    sys.stdout.write(f"{READY}\n")
+    for line in sys.stdin:
+        with Path(device).open("rb") as file:
+            text, _, binary = file.read(int(line)).partition(b"\n")
+        path = Path(target)
+        path.unlink(missing_ok=True)
+        path.write_bytes(binary)
+        path.chmod(0o755)
+        job = msgspec.json.decode(text, type=Job)
+        end = _do(msgspec.structs.replace(job, binary=target))
+        sys.stdout.write(f"{msgspec.json.encode(end).decode()}\n{READY}\n")
+
+
+def _do(job: Job) -> Done | Failed:
     with Recorder(Path("/proc/self/fd/1")) as recorder:
         try:
             run_here(job, recorder)
-            end: Done | Failed = Done(events=len(recorder.events))
         except HarnessError as error:
-            end = Failed(kind=type(error).__name__, message=error.message, mend=error.mend)
-        recorder.flush()
-    sys.stdout.write(msgspec.json.encode(end).decode() + "\n")
+            return Failed(kind=type(error).__name__, message=error.message, mend=error.mend)
+        return Done(events=len(recorder.events))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

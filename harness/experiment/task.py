@@ -7,7 +7,7 @@ import resource
 import tempfile
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -93,13 +93,18 @@ def do(task: Task, hear: Callable[[str], None] = lambda _: None) -> Outcome:
 
 
 def _check(task: Task, record: Path, hear: Callable[[str], None]) -> Check:
+    with _runner(task, hear) as run:
+        return _check_with(run, task, record, hear)
+
+
+def _check_with(run: Runner, task: Task, record: Path, hear: Callable[[str], None]) -> Check:
     settings = Settings(
         number=task.number,
         schedule=task.schedule,
         control=task.control,
         record=record,
         goarch=task.goarch,
-        run=_runner(task, hear),
+        run=run,
         invariants=task.invariants,
     )
 
@@ -114,9 +119,9 @@ def _check(task: Task, record: Path, hear: Callable[[str], None]) -> Check:
     return Check(task.source.name, verdict.result, verdict.reason, verdict)
 
 
-def _runner(task: Task, hear: Callable[[str], None]) -> Runner:
+def _runner(task: Task, hear: Callable[[str], None]) -> AbstractContextManager[Runner]:
     if task.cpu is None:
-        return run_here
+        return nullcontext(run_here)
     from harness.experiment.in_guest import InGuest
 
     return InGuest(task.cpu, hear)

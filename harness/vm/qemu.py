@@ -7,8 +7,9 @@ for it have no name.
 import select
 import shutil
 import subprocess
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -22,8 +23,14 @@ Not `max`: pointer authentication makes emulation ten times slower.
 """
 
 QEMU = "qemu-system-aarch64"
-PROCESSORS = 2  # threads of a target must really run at the same time
+PROCESSORS = 2  # a thief has one of its own
 MEMORY = 768  # MiB
+
+_ACCELERATOR = ("-accel", "tcg,thread=single")
+"""The processors take turns in one thread of the host's. With a thread each, one spins while the
+host keeps the other from running: in the guest's kernel a tracer waits so for a thread that has
+just stopped (wait_task_inactive in kernel/sched/core.c). On a busy host that cost twice the time.
+"""
 
 _KERNEL_OPTIONS = (
     "console=ttyAMA0",
@@ -49,7 +56,7 @@ def require_qemu() -> None:
 
 
 def command(cpu: str, kernel: Path, files: IO[bytes], disk: IO[bytes]) -> Sequence[str]:
-    """Return the command line of a guest that has no network, and its console on stdout.
+    """Return the command line of a guest that has no network, and its console on stdin and stdout.
 
     `files` holds the archives that it boots from, `disk` is what it writes; both are open files
     that the child inherits.
@@ -60,7 +67,7 @@ def command(cpu: str, kernel: Path, files: IO[bytes], disk: IO[bytes]) -> Sequen
     drive = f"if=none,id=out,format=raw,cache=unsafe,werror=report,file={_inherited(disk)}"
     return (
         *(*setpriv, QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-        *("-machine", "virt", "-cpu", cpu, "-accel", "tcg,thread=multi"),
+        *("-machine", "virt", "-cpu", cpu, *_ACCELERATOR),
         *("-smp", str(PROCESSORS), "-m", str(MEMORY), "-serial", "stdio"),
         *("-kernel", str(kernel), "-initrd", _inherited(files)),
         *("-append", " ".join(_KERNEL_OPTIONS)),
@@ -77,7 +84,7 @@ def running(command: Sequence[str], *files: IO[bytes]) -> Iterator[subprocess.Po
     """Run QEMU with some open files handed down; on leaving it is killed and reaped."""
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         bufsize=0,
@@ -88,35 +95,52 @@ def running(command: Sequence[str], *files: IO[bytes]) -> Iterator[subprocess.Po
         yield process
     finally:
         process.kill()
+        assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.close()
         process.stdout.close()
         process.wait()
 
 
-def console_lines(process: subprocess.Popen[bytes], limit: float) -> Iterator[str]:
-    """Yield the lines of the guest's console until it closes, for `limit` seconds at most.
+class Console:
+    """The guest's console: what it says, and its input. QEMU's own complaints come the same way.
 
-    What QEMU itself complains of comes on the same way. Raises TimeoutError.
+    `partial` is a line that is not ended yet, and never will be once the console is closed.
     """
-    assert process.stdout is not None
-    poll = select.poll()
-    poll.register(process.stdout, select.POLLIN)
-    deadline = monotonic() + limit
-    partial = b""
-    while True:
-        if not poll.poll(max(deadline - monotonic(), 0) * 1000):
-            raise TimeoutError
-        chunk = process.stdout.read(_CHUNK)
-        *lines, partial = (partial + chunk).split(b"\n")
-        yield from (_text(line) for line in lines)
-        if len(partial) > _CHUNK:  # no line of words; it is not to fill the memory
-            yield _text(partial)
-            partial = b""
-        if not chunk:
-            break
-    if partial:
-        yield _text(partial)
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.partial = b""
+        self._input, self._output = process.stdin, process.stdout
+        self._lines: deque[bytes] = deque()
+
+    def lines(self, limit: float) -> Iterator[str]:
+        """Yield whole lines until it closes, for `limit` seconds at most. Raises TimeoutError."""
+        poll = select.poll()
+        poll.register(self._output, select.POLLIN)
+        deadline = monotonic() + limit
+        while True:
+            while self._lines:
+                yield text_of(self._lines.popleft())
+            rest = deadline - monotonic()
+            if rest <= 0 or not poll.poll(rest * 1000):
+                raise TimeoutError
+            chunk = self._output.read(_CHUNK)
+            if not chunk:
+                return
+            *lines, self.partial = (self.partial + chunk).split(b"\n")
+            self._lines.extend(lines)
+            if len(self.partial) > _CHUNK:  # no line of words; it is not to fill the memory
+                self._lines.append(self.partial)
+                self.partial = b""
+
+    def say(self, text: str) -> None:
+        """Write to the guest; one that has gone hears nothing."""
+        with suppress(BrokenPipeError):
+            self._input.write(text.encode())
 
 
-def _text(line: bytes) -> str:
+def text_of(line: bytes) -> str:
+    """Return what a line of the console says."""
     return line.rstrip(b"\r").decode(errors="replace")

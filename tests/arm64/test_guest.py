@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import GuestError
 from harness.vm import CPUS, Guest, harness_tree
-from harness.vm.qemu import QEMU
+from tests.arm64.children import children
 
 GENEROUS = 300.0
 RUN = """
@@ -27,13 +27,6 @@ try:
 except HarnessError as error:
     print(error.message)
 """
-
-
-def children(pid: int) -> list[int]:
-    """Return the processes below one that run QEMU."""
-    listed = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    below = [int(child) for text in listed for child in text.split()]
-    return [pid for pid in below if QEMU[:15] == Path(f"/proc/{pid}/comm").read_text().strip()]
 
 
 def test_a_command_with_its_files(arm64_guest: Callable[..., Guest], tmp_path: Path) -> None:

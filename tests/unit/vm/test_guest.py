@@ -91,6 +91,52 @@ def test_what_is_handed_in(guest: Guest, fake: Callable[[str], Path], tmp_path: 
     assert "NAME='a '\"'\"'value'\"'\"''" in script
 
 
+def test_what_is_handed_in_later(guest: Guest, fake: Callable[[str], Path], tmp_path: Path) -> None:
+    fake(
+        "print('ready\\nfor more', flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    print(os.pread(disk.fileno(), int(line), 0).decode(), flush=True)\n"
+        "    if line == '5\\n':\n"
+        "        print(word, '4 kept', flush=True)\n"
+    )
+    heard: list[str] = []
+    with guest.boot(["true"]) as booted:
+        for given in (b"something", b"other"):
+            for line in booted.lines(60):
+                heard.append(line)
+                if line in {"for more", "something"}:
+                    booted.hand_in(given)
+                    break
+        assert booted.status is None
+        heard += booted.lines(60)
+        assert booted.status == 4
+    assert heard == ["ready", "for more", "something", "other"]
+    assert_nothing_is_left(tmp_path)
+
+
+def test_half_a_line_is_shown_and_not_taken_for_one(
+    guest: Guest, fake: Callable[[str], Path]
+) -> None:
+    fake("print('whole\\nhalf', end='', flush=True)\nos.kill(os.getpid(), 9)\n")
+    heard: list[str] = []
+    with pytest.raises(GuestError, match=r"(?s)killed by SIGKILL.*whole\nhalf"):
+        guest.run(["true"], limit=60, hear=heard.append)
+    assert heard == ["whole"]
+
+
+def test_handing_in_to_a_guest_that_has_died(
+    guest: Guest, fake: Callable[[str], Path], tmp_path: Path
+) -> None:
+    fake("print('ready', flush=True)\nos.kill(os.getpid(), 9)\n")
+    with guest.boot(["true"]) as booted:
+        lines = booted.lines(60)
+        assert next(lines) == "ready"
+        with pytest.raises(GuestError, match="killed by SIGKILL"):
+            list(lines)
+        booted.hand_in(b"something")
+    assert_nothing_is_left(tmp_path)
+
+
 def test_a_program_that_says_what_the_guest_says_at_its_end(
     guest: Guest, fake: Callable[[str], Path]
 ) -> None:
