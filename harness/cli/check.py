@@ -99,9 +99,9 @@ def command(  # noqa: PLR0913 - an option each
     guest: InGuest | None = None
 
     def check(spec: str | None, progress: "LiveProgress") -> "Check":
+        nonlocal guest
         progress(f"looking for {spec or 'Go'}", ())
         toolchain = find_toolchain(spec)
-        nonlocal guest
         path = record and recording_path(record, toolchain.version)
         if path in written:
             raise InputError(
