@@ -14,6 +14,7 @@ from harness.arch.regset import RegisterSet
 from harness.errors import Unsupported
 
 __all__ = [
+    "FIRST_GO",
     "Arch",
     "Beginning",
     "Frame",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 _ARCHES: dict[str, Arch] = {"amd64": Amd64(), "arm64": Arm64()}
+FIRST_GO = min(arch.first_go for arch in _ARCHES.values())
+"""The first language version that has debug calls anywhere."""
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What uname(2) calls a machine, and what Go does."""
 

@@ -71,6 +71,7 @@ class Amd64:
     """The `Arch` of linux/amd64."""
 
     name = "amd64"
+    first_go = (1, 17)
     trap_pc = 1
     silent_trap = b"\x90"  # NOP
     breakpoint_slots = 4

@@ -85,6 +85,7 @@ class Arm64:
     """The `Arch` of linux/arm64."""
 
     name = "arm64"
+    first_go = (1, 18)
     trap_pc = 0
     silent_trap = bytes.fromhex("fe0340f9")  # LDR X30, [SP]: see leave_trap; harmless elsewhere
     breakpoint_slots = 4

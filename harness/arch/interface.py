@@ -91,6 +91,8 @@ class Arch(Protocol):
 
     name: str
     """What Go calls it: the value of GOARCH."""
+    first_go: tuple[int, int]
+    """The first language version whose runtime has debugCallV2 here (runtime/asm_GOARCH.s)."""
     trap_pc: int
     """Bytes from a trap instruction to the PC that the kernel reports for it."""
     silent_trap: bytes

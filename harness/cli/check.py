@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.errors import InputError
+from harness.errors import InputError, Unsupported
 
 if TYPE_CHECKING:
     from harness.experiment.in_guest import InGuest
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 _CPUS = ("neoverse-n1", "cortex-a72")
 """The names of `harness.vm.CPUS`, which would be slow to import for a help text."""
+
+
+def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
+    """Return a GOARCH; one that we lack is wrong usage."""
+    if value is not None:
+        from harness.arch import arch_for
+
+        try:
+            arch_for(value)
+        except Unsupported as error:
+            raise click.BadParameter(error.message) from None
+    return value
 
 
 @click.command("check", epilog="Example: debugcall check --go go1.21.1 --go go1.27.3")
@@ -35,7 +47,8 @@ _CPUS = ("neoverse-n1", "cortex-a72")
 @options.record
 @click.option(
     "--goarch",
-    type=click.Choice(["amd64", "arm64"]),
+    callback=_known,
+    metavar="GOARCH",
     help="Build the targets for this architecture.  [default: this machine's]",
 )
 @click.option("--vm", is_flag=True, help="Run the targets in a real arm64 Linux under QEMU.")
@@ -78,15 +91,16 @@ def command(  # noqa: PLR0913 - an option each
     from harness.experiment.job import run_here
     from harness.recording import Schedule
     from harness.toolchain import find_toolchain
+    from harness.vm import GOARCH
 
     if cpu and not vm:
         raise click.UsageError("--cpu is the processor that --vm emulates")
-    if vm and goarch == "amd64":
-        raise click.UsageError("--vm runs arm64 targets only")
+    if vm and goarch not in {None, GOARCH}:
+        raise click.UsageError(f"--vm runs {GOARCH} targets only")
     if not vm and goarch not in {None, host_goarch()}:
         raise InputError(
             f"this machine cannot run {goarch} targets",
-            mend=f"{options.again()} --vm" if goarch == "arm64" else "use an amd64 machine",
+            mend=f"{options.again()} --vm" if goarch == GOARCH else f"use a machine for {goarch}",
         )
 
     if len(specs) > 1 and record and not (record.is_dir() or "{go}" in str(record)):
@@ -111,7 +125,7 @@ def command(  # noqa: PLR0913 - an option each
         if vm and not guest:
             guest = stack.enter_context(_guest(cpu, progress))
         settings = Settings(
-            goarch="arm64" if vm else goarch,
+            goarch=GOARCH if vm else goarch,
             run=guest or run_here,
             number=number,
             schedule=Schedule(schedule) if schedule else None,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from harness.arch import arch_for
 from harness.errors import BinaryError, Unsupported
 from harness.gobinary.buildinfo import BuildInfo, read_build_id, read_build_info
 from harness.gobinary.image import ElfImage
@@ -14,7 +15,6 @@ from harness.gobinary.pclntab import Function
 _SAFE = -1  # UnsafePointSafe in internal/abi/symtab.go
 _LONGEST = 1 << 20  # bytes of code in one function
 _SYSTEMS = {2: "netbsd", 6: "solaris", 9: "freebsd", 12: "openbsd"}  # EI_OSABI of elf(5)
-_SINCE = {"amd64": 17, "arm64": 18}  # the first Go 1.N with debugCallV2
 
 
 class GoBinary:
@@ -165,11 +165,13 @@ class GoBinary:
 
     def _check_age(self) -> None:
         release = re.match(r"(?:devel )?go1\.(\d{1,4})", self.go_version)
-        if release is not None and int(release[1]) < _SINCE[self.goarch]:
+        first = arch_for(self.goarch).first_go
+        if release is not None and (1, int(release[1])) < first:
+            needed = ".".join(map(str, first))
             raise Unsupported(
                 f"{self.path} was built by {self.go_version}, whose runtime has no debugCallV2 on "
-                f"{self.goarch}: it came with Go 1.{_SINCE[self.goarch]}",
-                mend=f"build it with Go 1.{_SINCE[self.goarch]} or later",
+                f"{self.goarch}: it came with Go {needed}",
+                mend=f"build it with Go {needed} or later",
             )
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from harness.arch import FIRST_GO, arch_for
 from harness.environment import neutral
 from harness.errors import InputError, Unsupported
-
-FIRST_AMD64 = (1, 17)  # the first language versions whose runtime has debugCallV2
-FIRST_ARM64 = (1, 18)
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,13 @@ def language_of(version: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def require_debug_calls(version: str, goarch: str = "amd64") -> None:
-    """Raise Unsupported if this Go has no runtime.debugCallV2 (runtime/asm_*.s)."""
-    first = FIRST_ARM64 if goarch == "arm64" else FIRST_AMD64
+def require_debug_calls(version: str, goarch: str | None = None) -> None:
+    """Raise Unsupported if this Go has no debugCallV2 for an architecture; None: for none."""
+    first, where = (arch_for(goarch).first_go, f" on linux/{goarch}") if goarch else (FIRST_GO, "")
     if language_of(version) < first:
         needed = ".".join(map(str, first))
         raise Unsupported(
-            f"{version} has no debugCallV2 on linux/{goarch}; it came with Go {needed}",
+            f"{version} has no debugCallV2{where}; it came with Go {needed}",
             mend=f"use Go {needed} or newer",
         )
 

@@ -2,6 +2,6 @@
 
 from harness.vm.guest import Guest
 from harness.vm.python import harness_tree
-from harness.vm.qemu import CPUS
+from harness.vm.qemu import CPUS, GOARCH
 
-__all__ = ["CPUS", "Guest", "harness_tree"]
+__all__ = ["CPUS", "GOARCH", "Guest", "harness_tree"]

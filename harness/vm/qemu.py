@@ -16,6 +16,8 @@ from typing import IO
 
 from harness.errors import GuestError
 
+GOARCH = "arm64"
+"""What Go calls the guest's architecture."""
 CPUS = ("neoverse-n1", "cortex-a72")
 """CPU models to test on: with atomic instructions (LSE) and with load/store exclusive only.
 

@@ -18,7 +18,7 @@ PUBLIC = {
     "harness.schedule": "Delay Natural Steal volley",
     "harness.toolchain": "Toolchain build_target find_toolchain unlocked_runtime",
     "harness.tracer": "Kind Process Stop Thread",
-    "harness.vm": "CPUS Guest harness_tree",
+    "harness.vm": "CPUS GOARCH Guest harness_tree",
 }
 
 
