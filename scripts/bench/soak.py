@@ -1,6 +1,8 @@
 """Forces many calls of one release into the contested schedule, and sums up.
 
-    scripts/bench/soak [--go V] [--number N] [--chunk N] [--json]
+    scripts/bench/soak [--go V] [--number N] [--chunk N] [--vm] [--json]
+
+With --vm the targets run in an arm64 guest: see docs/arm64.md.
 
 Ends at the first chunk that does not pass, with the exit code of its verdict.
 """
@@ -9,10 +11,13 @@ import argparse
 import json
 import sys
 import time
+from contextlib import nullcontext
 
 from ending import at_least_one, ended
 
 from harness import Check, Settings, check_toolchain
+from harness.experiment.in_guest import InGuest
+from harness.experiment.job import Runner, run_here
 from harness.recording import Schedule
 from harness.toolchain import find_toolchain
 from harness.verdict import Result
@@ -28,16 +33,24 @@ def main() -> int:
     parser.add_argument(
         "--chunk", type=at_least_one, default=2000, help="injections into one target"
     )
+    parser.add_argument("--vm", action="store_true", help="run arm64 targets in a guest")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    with InGuest() if given.vm else nullcontext(run_here) as run:
+        return soak(given, run)
 
-    toolchain = find_toolchain(given.go)
+
+def soak(given: argparse.Namespace, run: Runner) -> int:
+    """Do so with jobs done by `run`."""
+    toolchain, goarch = find_toolchain(given.go), "arm64" if given.vm else None
     total = dict.fromkeys(COUNTED, 0)
     begin = time.monotonic()
     check: Check | None = None
     while total["injections"] < given.number and (not check or check.result is Result.PASS):
         number = min(given.chunk, given.number - total["injections"])
-        settings = Settings(number=number, schedule=Schedule.STEAL, control=False)
+        settings = Settings(
+            number=number, schedule=Schedule.STEAL, control=False, goarch=goarch, run=run
+        )
         check = check_toolchain(toolchain, settings, lambda *_: None)
         counts = check.verdict.counts.get(Schedule.STEAL)
         if not counts:
