@@ -2,10 +2,12 @@
 
 import errno
 import hashlib
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -38,6 +40,8 @@ def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
     """
     home = cache_folder(*parts)
     built = home / "built"
+    with suppress(OSError):  # a copy of a cache may be another user's
+        os.utime(home)
     if built.is_dir():
         return built
     with writing(home), FileLock(home / "lock"):
@@ -50,6 +54,16 @@ def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
                 build(new)
                 new.rename(built)
     return built
+
+
+def remove_unused(*parts: str, days: float = 7) -> None:
+    """Remove what is built below a folder of the cache and was not asked for in so many days."""
+    for home in cache_folder(*parts).iterdir():
+        with suppress(OSError):
+            if home.stat().st_mtime < time.time() - days * 86400:
+                with FileLock(home / "lock"):
+                    (home / "built").rename(home / "build-old")  # nobody is to see a half of it
+                    shutil.rmtree(home)
 
 
 def digest(*parts: str) -> str:

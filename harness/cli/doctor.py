@@ -23,7 +23,7 @@ def command(*, as_json: bool) -> int:
     for item in examine():
         items.append(item)
         if not as_json:
-            state = "missing" if item.exit_code else "ok"
+            state = "missing" if item.exit_code else "note" if item.mend else "ok"
             output.write(f"{state:<8}{item.name:<13}{item.text}")
             if item.mend:
                 output.write(f"{'':<8}mend: {item.mend}")

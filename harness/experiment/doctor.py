@@ -21,6 +21,8 @@ from harness.errors import HarnessError, TracePermissionError, Unsupported
 from harness.toolchain import find_toolchain
 from harness.tracer import Kind, Process
 from harness.tracer.permission import yama_scope
+from harness.vm.image import is_made
+from harness.vm.qemu import QEMU, require_qemu
 
 PROBE_LIMIT = 5.0
 """Seconds until a child must have come by its breakpoint."""
@@ -60,6 +62,7 @@ def examine() -> Iterator[Item]:
     if not go.exit_code:  # the Go command knows where the others are
         yield _tried("releases", _releases)
     yield _tried("cache", _cache)
+    yield msgspec.structs.replace(_tried("guest", _guest), exit_code=0)  # for --vm only
 
 
 def _tried(name: str, look: Callable[[], str]) -> Item:
@@ -172,6 +175,12 @@ def _cache() -> str:
             mend=f"{MORE_ROOM}; all that the cache holds may be deleted",
         )
     return f"{folder}: {sizes}; it may be deleted at any time"
+
+
+def _guest() -> str:
+    require_qemu()
+    made = "it is in the cache" if is_made() else "it is made when first used, of 40 MB to fetch"
+    return f"{QEMU} can run an arm64 one (check --vm); {made}"
 
 
 def _used(folder: Path) -> int:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from harness.cache import built_once
+from harness.cache import built_once, cache_folder, remove_unused
 from harness.errors import GuestError
 from harness.vm.debian import OTHER_MACHINE, Apt, content_of
 from harness.vm.python import HOST, with_byte_code
@@ -52,24 +52,36 @@ class _Manifest(msgspec.Struct, frozen=True):
     packages: tuple[str, ...]
 
 
+def is_made() -> bool:
+    """Tell whether the image is in the cache."""
+    return (cache_folder() / "vm" / "image" / _key() / "built").is_dir()
+
+
 def image(hear: Callable[[str], None]) -> Image:
     """Return the guest's image; make it if there is none, which `hear` is told.
 
     It is made anew when these modules change, or the Python that runs them. Until then it stays as
     it is, whatever Debian releases meanwhile, so that measurements are made with one kernel; to
-    have a newer one, remove the folder `vm/image` in the cache. Raises GuestError.
+    have a newer one, remove the folder `vm/image` in the cache. Older ones go when it is made.
+    Raises GuestError.
     """
-    digest = hashlib.sha256(HOST.encode())
-    for name in _MAKERS:
-        digest.update(Path(__file__).with_name(name).read_bytes())
 
     def build(folder: Path) -> None:
+        remove_unused("vm", "image")
+        remove_unused("vm", "site")
         hear("making the arm64 guest of Debian's packages, once: 40 MB to fetch")
         _build(folder)
 
-    folder = built_once("vm", "image", digest.hexdigest()[:32], build=build)
+    folder = built_once("vm", "image", _key(), build=build)
     manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
     return Image(folder / "kernel", folder / "base.cpio", manifest.python, manifest.packages)
+
+
+def _key() -> str:
+    digest = hashlib.sha256(HOST.encode())
+    for name in _MAKERS:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return digest.hexdigest()[:32]
 
 
 def _build(folder: Path) -> None:

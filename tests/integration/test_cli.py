@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -310,13 +311,24 @@ def test_doctor_tries_everything() -> None:
     document = json.loads(done.stdout)
     assert document["exit_code"] == 0
     items = {item["name"]: item["text"] for item in document["items"]}
+    states = ["note" if item["mend"] else "ok" for item in document["items"]]
     assert items["tracing"].endswith("stops at a hardware breakpoint")
     assert items["go"].startswith(find_toolchain().version)
     assert items["kernel"].endswith(platform.release())
     plain = debugcall("doctor")
     assert [line.split()[:2] for line in plain.stdout.splitlines() if line[0] != " "] == [
-        ["ok", name] for name in items
+        list(pair) for pair in zip(states, items, strict=True)
     ]
+
+
+def test_doctor_says_what_the_guest_needs_without_asking_for_it(tmp_path: Path) -> None:
+    for command in ("go", "gcc"):
+        if found := shutil.which(command):
+            (tmp_path / command).symlink_to(found)
+    done = debugcall("doctor", env={"PATH": str(tmp_path)})
+    assert done.returncode == 0, done.stdout
+    assert "note    guest        the arm64 guest runs under QEMU, and there is no" in done.stdout
+    assert "mend: sudo apt-get install qemu-system-arm" in done.stdout
 
 
 def test_doctor_names_what_mends_a_cache_or_a_missing_go(tmp_path: Path) -> None:

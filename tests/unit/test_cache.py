@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,13 +6,13 @@ from typing import NoReturn
 
 import pytest
 
-from harness.cache import built_once
+from harness.cache import built_once, remove_unused
 from harness.errors import HarnessError
 
 BUILD = """
 import os, sys, time
 from pathlib import Path
-from harness.cache import built_once
+from harness.cache import built_once, remove_unused
 def build(folder):
     with open(sys.argv[1], "a") as built:
         print(os.getpid(), file=built, flush=True)
@@ -45,6 +46,19 @@ def test_after_a_kill_the_next_one_builds_anew_and_clears_up(
     assert not (home / "built").exists()
     assert asking(tmp_path / "built").wait() == 0
     assert {path.name for path in home.iterdir()} == {"built", "lock"}
+
+
+def test_what_nobody_asks_for_goes(empty_cache: Path) -> None:
+    def build(folder: Path) -> None:
+        (folder / "whole").touch()
+
+    for key in ("old", "asked for", "new"):
+        built_once("x", key, build=build)
+    for key in ("old", "asked for"):
+        os.utime(empty_cache / "x" / key, (0, 0))
+    built_once("x", "asked for", build=build)
+    remove_unused("x")
+    assert {path.name for path in (empty_cache / "x").iterdir()} == {"asked for", "new"}
 
 
 def test_what_fails_leaves_nothing(empty_cache: Path) -> None:
