@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-NAMES = ("check", "run", "attach", "verify", "doctor")
+NAMES = ("check", "run", "attach", "verify", "show", "doctor")
 """The commands, in the order of the help text. Each is `command` in the module of its name."""
 
 

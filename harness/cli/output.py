@@ -16,7 +16,7 @@ def write(text: str) -> None:
     if sys.stdout is None:
         return
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(_encodable(text, sys.stdout.encoding) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         discard(sys.stdout)
@@ -25,6 +25,17 @@ def write(text: str) -> None:
         raise InputError(
             f"cannot write the result to stdout: {error.strerror}", mend="df -h; or redirect it"
         ) from None
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """Return the text, in signs that the encoding has."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        from harness.report.lanes import ASCII
+
+        return text.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def write_json(document: object) -> None:

@@ -29,7 +29,7 @@ def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdi
         for schedule in Schedule
         if (found := [i for i in injections if i.inject.schedule is schedule])
     }
-    findings = {name: list(INVARIANTS[name].check(recording)) for name in invariants}
+    findings = find(recording, invariants)
     breaches = tuple(_breach(name, found) for name, found in findings.items() if found)
     result, reason = _decide(recording, counts, breaches)
     calls = (f.call for found in findings.values() for f in found if f.call is not None)
@@ -43,6 +43,11 @@ def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdi
         first,
         None if first is None else _span([i for i in injections if i.inject.call <= first]),
     )
+
+
+def find(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> dict[str, list[Finding]]:
+    """Return all findings of these invariants, by their names."""
+    return {name: list(INVARIANTS[name].check(recording)) for name in invariants}
 
 
 def _count(injections: Sequence[Injection]) -> Counts:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from harness.recording import Schedule
-from harness.report.timeline import timeline
+from harness.report.lanes import Line, lanes, plain
+from harness.report.story import printable, steps
 from harness.verdict import Breach, Check, Conclusion, Counts, Failure, Result, Verdict, counted
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def headline(conclusion: Conclusion) -> "Text":
 
     result, reason = _result_of(conclusion)
     style = _STYLES.get(result, "bold red")
-    return Text.assemble((f"{result:<5}", style), f" {conclusion.toolchain}: {reason}")
+    return Text.assemble((f"{result:<5}", style), printable(f" {conclusion.toolchain}: {reason}"))
 
 
 def account(check: Check, again: str) -> Iterator[str]:
@@ -56,7 +57,7 @@ def account(check: Check, again: str) -> Iterator[str]:
     if check.recording:
         yield f"recording: {check.recording}"
     if check.command:
-        yield f"recorded by: {check.command}"
+        yield printable(f"recorded by: {check.command}")
     elif again:
         yield f"again: {again}"
 
@@ -96,6 +97,13 @@ def render(*parts: object, to: TextIO | None) -> str:
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in rendered.getvalue().splitlines())
+
+
+def styled(lines: Sequence[Line], *, to: TextIO | None) -> str:
+    """Return lines in colour for a terminal, plain for anything else."""
+    from rich.text import Text
+
+    return render(*(Text.assemble(*line) for line in lines), to=to)
 
 
 def _result_of(conclusion: Conclusion) -> tuple[str, str]:
@@ -156,9 +164,9 @@ def _explained(verdict: Verdict) -> Iterator[str]:
     for number, breach in enumerate(verdict.breaches):
         first = breach.first[0]
         where = "" if first.call is None else f"injection {first.call}: "
-        yield f"{breach.invariant} ({_times(breach)}): {where}{first.text}"
+        yield printable(f"{breach.invariant} ({_times(breach)}): {where}{first.text}")
         if number == 0:
-            yield from timeline(first.events)
+            yield from plain(list(lanes(list(steps(first.events)))))
 
 
 def _times(breach: Breach) -> str:

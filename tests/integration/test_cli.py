@@ -87,7 +87,7 @@ def test_a_broken_release_fails_and_says_how(
     assert headline.startswith("fail  go1.21.1: a call is dispatched on the thread that")
     assert any(line.startswith("first detection: injection 0, ") for line in lines)
     assert any(line.startswith("thread-until-dispatch (40 times): injection 0: ") for line in lines)
-    assert any("NOT on thread" in line for line in lines)
+    assert any("THE CALL MOVES to thread" in line for line in lines)
     assert lines[-2:] == [
         f"recording: {file}",
         f"again: {called(str(DEBUGCALL))} check --go 1.21.1 -n 40 --record {file}",

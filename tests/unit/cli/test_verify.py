@@ -37,12 +37,11 @@ def test_a_migration_is_told_line_by_line(
         "thread-until-dispatch (once): injection 2: injected into thread 101, dispatched on "
         "thread 102\n" in out
     )
-    assert "0.000 ms  thread 101: goroutine 7 is stopped in main.round" in out
-    assert "main.add(2, 3)" in out
-    assert "0.010 ms  thread 101: the call goroutine begins, NOT locked to its thread" in out
+    assert "    0.000     ●                 inject main.add(2, 3)\n" in out
     assert (
-        "0.040 ms  thread 102: trap 0, dispatch; NOT locked to its thread; NOT on thread 101" in out
+        "    0.010     ✗                 the call goroutine begins            NOT LOCKED\n" in out
     )
+    assert "              ╚═════════▶       THE CALL MOVES to thread 102\n" in out
     assert f"recording: {file}\n" in out
 
 
@@ -93,7 +92,7 @@ def test_a_target_that_died(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     code, out, _ = verify(capsys, write(tmp_path / "r", "r", end=(Exited(t=9, signal=11),)))
     assert code == 1
     assert "the target ended by signal 11, SIGSEGV" in out
-    assert "the target: ended by signal 11" in out
+    assert "the target ended by signal 11, SIGSEGV" in out.splitlines()[-3]
 
 
 @pytest.mark.parametrize(

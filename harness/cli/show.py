@@ -1,0 +1,54 @@
+"""`debugcall show`: one failure, one look. From recordings alone."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from harness.cli import options, output
+
+
+def _names(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[Path | None, ...]:
+    return tuple(options.file_name(ctx, param, name) for name in value)
+
+
+@click.command("show", epilog="Example: debugcall show go1.21.1.jsonl go1.22.0.jsonl")
+@click.option(
+    "--call",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The call to show.  [default: the first with a finding, else the first]",
+)
+@click.argument(
+    "files", metavar="FILE...", type=click.Path(), nargs=-1, required=True, callback=_names
+)
+def command(*, call: int | None, files: tuple[Path, ...]) -> int:
+    """Show a call of a recording, thread by thread.
+
+    Each thread has a lane, and the call goes its way through them, from top to bottom. Several
+    recordings, such as one of a broken and one of a fixed runtime, are shown one under another,
+    or side by side where the terminal is wide enough, and compared.
+
+    This judges as `debugcall verify` does, but ends in 0 whatever it shows.
+    """
+    from harness.experiment.recorded import exhibit
+    from harness.report import terminal
+    from harness.report.look import look
+
+    exhibits = [exhibit(file) for file in files]
+    lines = look(exhibits, call, columns=_columns())
+    output.write(terminal.styled(lines, to=sys.stdout))
+    return 0
+
+
+def _columns() -> int:
+    from harness.report.lanes import WIDTH
+
+    with suppress(OSError):
+        if sys.stdout is not None:
+            return os.get_terminal_size(sys.stdout.fileno()).columns
+    return WIDTH
