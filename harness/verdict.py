@@ -34,12 +34,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Breach(msgspec.Struct, frozen=True):
-    """One invariant that did not hold: how often, and the first findings; of a control, none."""
+    """One invariant that did not hold: how often, and the first findings; of a control, none.
+
+    `under` counts the findings by the schedule of their calls; those of no call are in none.
+    """
 
     invariant: str
     promise: str
     count: int
     first: tuple[Finding, ...]
+    under: dict[Schedule, int] = {}
 
 
 class Counts(msgspec.Struct, frozen=True):

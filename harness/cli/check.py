@@ -58,6 +58,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     help="The processor that QEMU emulates: with LSE atomics, or with load and store exclusive.  "
     f"[default: {_CPUS[0]}]",
 )
+@options.junit
 @click.option("--no-control", is_flag=True, help="Do not check that the check can fail.")
 def command(  # noqa: PLR0913 - an option each
     *,
@@ -69,6 +70,7 @@ def command(  # noqa: PLR0913 - an option each
     goarch: str | None,
     vm: bool,
     cpu: str | None,
+    junit: Path | None,
     no_control: bool,
 ) -> int:
     """Check Go toolchains.
@@ -85,10 +87,11 @@ def command(  # noqa: PLR0913 - an option each
     nothing can be traced or the user interrupts.
     """
     from harness.arch import host_goarch
+    from harness.cli.publish import Publisher
     from harness.cli.several import several
     from harness.cli.single import single
     from harness.experiment.check import Settings, check_toolchain
-    from harness.experiment.job import run_here
+    from harness.experiment.job import TARGET, run_here
     from harness.recording import Schedule
     from harness.toolchain import find_toolchain
     from harness.vm import GOARCH
@@ -109,6 +112,7 @@ def command(  # noqa: PLR0913 - an option each
             "gets, or give it a folder that exists"
         )
 
+    publish = Publisher(junit, as_json=as_json, targets=[TARGET] * max(1, len(specs)))
     written: set[Path] = set()
     guest: InGuest | None = None
 
@@ -137,10 +141,14 @@ def command(  # noqa: PLR0913 - an option each
 
     with ExitStack() as stack:
         if len(specs) > 1:
-            return several(specs, check, as_json=as_json)
+            return several(specs, check, as_json=as_json, publish=publish)
         spec, again = specs[0] if specs else None, options.again()
         return single(
-            spec or "Go", lambda progress: check(spec, progress), as_json=as_json, again=again
+            spec or "Go",
+            lambda progress: check(spec, progress),
+            as_json=as_json,
+            again=again,
+            publish=publish,
         )
 
 

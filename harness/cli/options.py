@@ -67,6 +67,13 @@ record = click.option(
     help="Write all that is seen to FILE, as JSON lines. `check` fills in the toolchain for {go}, "
     "and in a folder that exists it calls the file after it.",
 )
+junit = click.option(
+    "--junit",
+    type=click.Path(),
+    callback=file_name,
+    metavar="FILE",
+    help="Write the results to FILE as JUnit XML, for CI servers.",
+)
 at = click.option(
     "--at",
     metavar="FUNC",

@@ -11,9 +11,16 @@ from harness.verdict import Check, Conclusion, Failure
 
 
 def several(
-    specs: Sequence[str], check: Callable[[str, LiveProgress], Check], *, as_json: bool
+    specs: Sequence[str],
+    check: Callable[[str, LiveProgress], Check],
+    *,
+    as_json: bool,
+    publish: Callable[[Sequence[Conclusion]], None],
 ) -> int:
-    """Check each of `specs`, print what comes of them, and return the exit code of them all."""
+    """Check each of `specs`, print what comes of them, and return the exit code of them all.
+
+    `publish` tells others than the reader of stdout.
+    """
     conclusions: list[Conclusion] = []
     for spec in specs:
         with LiveProgress(sys.stderr) as progress:
@@ -30,4 +37,5 @@ def several(
         output.write_json({"exit_code": code, "checks": conclusions})
     else:
         output.write("\n" + terminal.render(terminal.table(conclusions), to=sys.stdout))
+    publish(conclusions)
     return code

@@ -1,18 +1,26 @@
 """A command that judges one thing: attempt it, show what came of it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from harness.cli import output
 from harness.experiment.attempt import attempt, exit_code
 from harness.report.progress import LiveProgress
-from harness.verdict import Check, Failure
+from harness.verdict import Check, Conclusion, Failure
 
 
 def single(
-    subject: str, act: Callable[[LiveProgress], Check], *, as_json: bool, again: str = ""
+    subject: str,
+    act: Callable[[LiveProgress], Check],
+    *,
+    as_json: bool,
+    again: str = "",
+    publish: Callable[[Sequence[Conclusion]], None] | None = None,
 ) -> int:
-    """Do a check of `subject`, print what came of it, return the exit code; `again` repeats it."""
+    """Do a check of `subject`, print what came of it, return the exit code; `again` repeats it.
+
+    `publish` tells others than the reader of stdout.
+    """
     with LiveProgress(sys.stderr) as progress:
         conclusion = attempt(subject, lambda: act(progress))
     code = exit_code([conclusion])
@@ -25,4 +33,6 @@ def single(
 
         head = terminal.render(terminal.headline(conclusion), to=sys.stdout)
         output.write("\n".join([head, *terminal.account(conclusion, again)]))
+    if publish:
+        publish([conclusion])
     return code

@@ -1,5 +1,6 @@
 """From a recording to a verdict."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.invariants import INVARIANTS
@@ -30,7 +31,8 @@ def judge(recording: Recording, invariants: Iterable[str] = INVARIANTS) -> Verdi
         if (found := [i for i in injections if i.inject.schedule is schedule])
     }
     findings = find(recording, invariants)
-    breaches = tuple(_breach(name, found) for name, found in findings.items() if found)
+    schedules = {i.inject.call: i.inject.schedule for i in injections}
+    breaches = tuple(_breach(name, found, schedules) for name, found in findings.items() if found)
     result, reason = _decide(recording, counts, breaches)
     calls = (f.call for found in findings.values() for f in found if f.call is not None)
     first = min(calls, default=None)
@@ -66,8 +68,10 @@ def _count(injections: Sequence[Injection]) -> Counts:
     )
 
 
-def _breach(name: str, findings: Sequence[Finding]) -> Breach:
-    return Breach(name, INVARIANTS[name].promise, len(findings), tuple(findings[:SHOWN]))
+def _breach(name: str, findings: Sequence[Finding], schedules: dict[int, Schedule]) -> Breach:
+    under = Counter(schedules[f.call] for f in findings if f.call is not None)
+    first = tuple(findings[:SHOWN])
+    return Breach(name, INVARIANTS[name].promise, len(findings), first, dict(under))
 
 
 def _decide(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WIDTH = 200
 """Columns of a table, on a narrow terminal too: what does not fit is wrapped there, not cut."""
 _STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
-_COLUMNS = (
+COLUMNS = (
     "toolchain",
     "result",
     "injections",
@@ -28,13 +28,14 @@ _COLUMNS = (
     "first detection",
     "control",
 )
+"""The heads of the table."""
 
 
 def headline(conclusion: Conclusion) -> "Text":
     """Return the result, the toolchain and the reason in one line."""
     from rich.text import Text
 
-    result, reason = _result_of(conclusion)
+    result, reason = result_of(conclusion)
     style = _STYLES.get(result, "bold red")
     return Text.assemble((f"{result:<5}", style), printable(f" {conclusion.toolchain}: {reason}"))
 
@@ -53,7 +54,7 @@ def account(check: Check, again: str) -> Iterator[str]:
     if check.control:
         yield f"  control {_control(check.control)}"
     yield f"  took    {verdict.seconds:.2f} s for {counted(total.injections, 'injection')}"
-    yield from _explained(verdict)
+    yield from explained(verdict)
     if check.recording:
         yield f"recording: {check.recording}"
     if check.command:
@@ -68,12 +69,11 @@ def table(conclusions: Sequence[Conclusion]) -> "Table":
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in _COLUMNS:
+    for name in COLUMNS:
         made.add_column(name, no_wrap=True)
     for conclusion in conclusions:
-        result, _ = _result_of(conclusion)
-        cells = () if isinstance(conclusion, Failure) else _cells(conclusion)
-        made.add_row(conclusion.toolchain, Text(result, _STYLES.get(result, "bold red")), *cells)
+        toolchain, result, *others = cells(conclusion)
+        made.add_row(toolchain, Text(result, _STYLES.get(result, "bold red")), *others)
     return made
 
 
@@ -106,13 +106,22 @@ def styled(lines: Sequence[Line], *, to: TextIO | None) -> str:
     return render(*(Text.assemble(*line) for line in lines), to=to)
 
 
-def _result_of(conclusion: Conclusion) -> tuple[str, str]:
+def result_of(conclusion: Conclusion) -> tuple[str, str]:
+    """Return the result in a word or two, and the reason in a sentence."""
     if isinstance(conclusion, Failure):
         return f"error {conclusion.exit_code}", conclusion.error
     return conclusion.result.value, conclusion.reason
 
 
-def _cells(check: Check) -> Iterator[str]:
+def cells(conclusion: Conclusion) -> Iterator[str]:
+    """Return what stands in a row of the table; of what came to no verdict only the first two."""
+    result, _ = result_of(conclusion)
+    yield from (conclusion.toolchain, result)
+    if isinstance(conclusion, Check):
+        yield from _figures(conclusion)
+
+
+def _figures(check: Check) -> Iterator[str]:
     total = _total(check.verdict)
     yield from map(str, (total.injections, total.migrated, total.refused, total.uncontested))
     forced = _total(check.verdict, but=Schedule.NATURAL)
@@ -157,7 +166,7 @@ def _control(control: Verdict) -> str:
     return f"without the lock in its runtime it fails, as it must{detection and ': '}{detection}"
 
 
-def _explained(verdict: Verdict) -> Iterator[str]:
+def explained(verdict: Verdict) -> Iterator[str]:
     """Tell the first breach event by event, and of the others what was found."""
     if verdict.breaches and (detection := _detection(verdict)):
         yield f"first detection: {detection} after the first injection"
