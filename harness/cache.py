@@ -1,19 +1,22 @@
 """The folder in the user's cache where everything that is built stays."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
+import msgspec
 import platformdirs
 from filelock import FileLock
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InputError
 
 MORE_ROOM = "free some space, or set XDG_CACHE_HOME (and TMPDIR) to a disk that has some"
 """What mends a full disk."""
@@ -24,12 +27,71 @@ def cache_folder(*parts: str) -> Path:
     """Return a folder below the harness's cache, made if need be.
 
     The cache is `debugcall-harness` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`).
-    It may be deleted at any time when no command runs. Raises HarnessError if it cannot be written.
+    Once asked for, nothing in it is pruned until this process ends. Raises HarnessError if it
+    cannot be written.
     """
-    folder = Path(platformdirs.user_cache_path("debugcall-harness", appauthor=False), *parts)
+    root = platformdirs.user_cache_path("debugcall-harness", appauthor=False)
+    folder = root.joinpath(*parts)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _in_use(root)
+    with suppress(OSError):  # a cache that somebody else made
+        os.utime(folder)  # `kept` tells when it was used
     return folder
+
+
+@cache
+def _in_use(root: Path) -> int:
+    """Hold the lock of those who use what is kept here (flock(2), shared); return its file."""
+    lock = os.open(root / "in-use", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Something kept in the cache: a folder, its size in bytes, and when it was last used."""
+
+    kind: str
+    path: str
+    size: int
+    used: float
+
+
+def kept() -> Sequence[Kept]:
+    """Return what the cache holds, the largest first."""
+    root = cache_folder()
+    places = [p for kind in root.iterdir() if kind.is_dir() for p in kind.iterdir() if p.is_dir()]
+    found = [Kept(p.parent.name, str(p), _size(p), p.stat().st_mtime) for p in places]
+    return sorted(found, key=lambda one: one.size, reverse=True)
+
+
+def prune(chosen: Iterable[Kept]) -> None:
+    """Remove what is kept. Raises InputError if a command is at work that may need it."""
+    lock = _in_use(cache_folder())
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            "another command is at work with what is kept", mend="try again when it has ended"
+        ) from None
+    for one in chosen:
+        with writing(Path(one.path)):
+            shutil.rmtree(one.path, onerror=_let_write)
+
+
+def _let_write(remove: Callable[[str], object], path: str, _: object) -> None:
+    """Remove from folders, too, that may not be written to: Go's module cache has such."""
+    parent = Path(path).parent
+    parent.chmod(0o700)
+    remove(path)
+
+
+def _size(folder: Path) -> int:
+    return sum(
+        os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118 - ten times as fast
+        for place, _, names in os.walk(folder)
+        for name in names
+    )
 
 
 def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
@@ -40,8 +102,6 @@ def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
     """
     home = cache_folder(*parts)
     built = home / "built"
-    with suppress(OSError):  # a copy of a cache may be another user's
-        os.utime(home)
     if built.is_dir():
         return built
     with writing(home), FileLock(home / "lock"):

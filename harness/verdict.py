@@ -113,6 +113,30 @@ Conclusion: TypeAlias = Check | Failure
 """What a check ends with."""
 
 
+class Cell(msgspec.Struct, frozen=True):
+    """One check of a matrix: of what, and what came of it, None as long as nothing has.
+
+    `schedule` None: some calls by delays, the others by steals.
+    """
+
+    toolchain: str
+    target: str
+    schedule: Schedule | None
+    goarch: str
+    cpu: str | None
+    conclusion: Check | Failure | None = None
+
+    @property
+    def where(self) -> str:
+        """The architecture, and the processor that is emulated."""
+        return f"{self.goarch} {self.cpu}" if self.cpu else self.goarch
+
+    @property
+    def way(self) -> str:
+        """The schedule."""
+        return self.schedule.value if self.schedule else "delay+steal"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number and what it counts: "1 call", "2 calls"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -7,29 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import options
-from harness.errors import InputError, Unsupported
+from harness.cli import options, places
+from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.experiment.in_guest import InGuest
     from harness.report.progress import LiveProgress
     from harness.verdict import Check
-
-
-_CPUS = ("neoverse-n1", "cortex-a72")
-"""The names of `harness.vm.CPUS`, which would be slow to import for a help text."""
-
-
-def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001 - click's signature
-    """Return a GOARCH; one that we lack is wrong usage."""
-    if value is not None:
-        from harness.arch import arch_for
-
-        try:
-            arch_for(value)
-        except Unsupported as error:
-            raise click.BadParameter(error.message) from None
-    return value
 
 
 @click.command("check", epilog="Example: debugcall check --go go1.21.1 --go go1.27.3")
@@ -45,19 +29,9 @@ def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @options.number
 @options.as_json
 @options.record
-@click.option(
-    "--goarch",
-    callback=_known,
-    metavar="GOARCH",
-    help="Build the targets for this architecture.  [default: this machine's]",
-)
-@click.option("--vm", is_flag=True, help="Run the targets in a real arm64 Linux under QEMU.")
-@click.option(
-    "--cpu",
-    type=click.Choice(_CPUS),
-    help="The processor that QEMU emulates: with LSE atomics, or with load and store exclusive.  "
-    f"[default: {_CPUS[0]}]",
-)
+@places.goarch
+@places.vm
+@places.cpu
 @options.junit
 @click.option("--no-control", is_flag=True, help="Do not check that the check can fail.")
 def command(  # noqa: PLR0913 - an option each
@@ -67,9 +41,9 @@ def command(  # noqa: PLR0913 - an option each
     number: int,
     as_json: bool,
     record: Path | None,
-    goarch: str | None,
+    goarches: list[str],
     vm: bool,
-    cpu: str | None,
+    cpus: list[str],
     junit: Path | None,
     no_control: bool,
 ) -> int:
@@ -86,7 +60,6 @@ def command(  # noqa: PLR0913 - an option each
     violation (1), then "cannot tell" (125). After an error the others still have their turn, unless
     nothing can be traced or the user interrupts.
     """
-    from harness.arch import host_goarch
     from harness.cli.publish import Publisher
     from harness.cli.several import several
     from harness.cli.single import single
@@ -94,18 +67,8 @@ def command(  # noqa: PLR0913 - an option each
     from harness.experiment.job import TARGET, run_here
     from harness.recording import Schedule
     from harness.toolchain import find_toolchain
-    from harness.vm import GOARCH
 
-    if cpu and not vm:
-        raise click.UsageError("--cpu is the processor that --vm emulates")
-    if vm and goarch not in {None, GOARCH}:
-        raise click.UsageError(f"--vm runs {GOARCH} targets only")
-    if not vm and goarch not in {None, host_goarch()}:
-        raise InputError(
-            f"this machine cannot run {goarch} targets",
-            mend=f"{options.again()} --vm" if goarch == GOARCH else f"use a machine for {goarch}",
-        )
-
+    goarch, cpu = places.place(goarches, cpus, vm=vm)
     if len(specs) > 1 and record and not (record.is_dir() or "{go}" in str(record)):
         raise click.UsageError(
             "several toolchains cannot share one recording: put {go} into the name that --record "
@@ -126,10 +89,10 @@ def command(  # noqa: PLR0913 - an option each
                 f"{path} holds another recording of this command already",
                 mend="give each toolchain once",
             )
-        if vm and not guest:
+        if cpu and not guest:
             guest = stack.enter_context(_guest(cpu, progress))
         settings = Settings(
-            goarch=GOARCH if vm else goarch,
+            goarch=goarch,
             run=guest or run_here,
             number=number,
             schedule=Schedule(schedule) if schedule else None,
@@ -152,11 +115,11 @@ def command(  # noqa: PLR0913 - an option each
         )
 
 
-def _guest(cpu: str | None, progress: "LiveProgress") -> "InGuest":
+def _guest(cpu: str, progress: "LiveProgress") -> "InGuest":
     from harness.experiment.in_guest import InGuest
 
     progress("looking for the arm64 guest", ())
-    return InGuest(cpu or _CPUS[0], lambda line: progress(line, ()))
+    return InGuest(cpu, lambda line: progress(line, ()))
 
 
 def recording_path(record: Path, version: str) -> Path:

@@ -4,7 +4,18 @@ from importlib import import_module
 
 import click
 
-NAMES = ("check", "run", "attach", "verify", "show", "doctor")
+NAMES = (
+    "check",
+    "run",
+    "attach",
+    "matrix",
+    "bisect",
+    "bisect-step",
+    "toolchains",
+    "verify",
+    "show",
+    "doctor",
+)
 """The commands, in the order of the help text. Each is `command` in the module of its name."""
 
 
@@ -19,7 +30,8 @@ class Commands(click.Group):
         """Import one command; None if there is none of this name."""
         if cmd_name not in NAMES:
             return None
-        command: click.Command = import_module(f"harness.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"harness.cli.{module}").command
         return command
 
 

@@ -74,6 +74,30 @@ junit = click.option(
     metavar="FILE",
     help="Write the results to FILE as JUnit XML, for CI servers.",
 )
+CHECKS = (
+    "thread-until-dispatch",
+    "call-goroutine-locked",
+    "witnesses-agree",
+    "thread-after-dispatch",
+    "protocol-order",
+    "computation-right",
+    "registers-kept",
+)
+"""The names of `harness.invariants.INVARIANTS`, which would be slow to import for a help text."""
+
+check = click.option(
+    "--check",
+    type=click.Choice(CHECKS),
+    default=CHECKS[0],
+    show_default=True,
+    help="What the answer is about: the name of an invariant.",
+)
+jobs = click.option(
+    "--jobs",
+    type=WholeNumber(),
+    metavar="K",
+    help="How many checks to do at the same time.  [default: one for each processor]",
+)
 at = click.option(
     "--at",
     metavar="FUNC",

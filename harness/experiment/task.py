@@ -7,20 +7,24 @@ import resource
 import tempfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
+from typing import TypeAlias
 
 import msgspec
 
 from harness.arch import host_goarch
+from harness.errors import HarnessError
 from harness.experiment.attempt import attempt
 from harness.experiment.check import Settings, check_toolchain, verdict_on
 from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job, Runner, run_here
+from harness.experiment.program import ProgramSettings, run_program
 from harness.invariants import INVARIANTS
 from harness.recording import Schedule
-from harness.toolchain import find_toolchain
+from harness.toolchain import build_target, find_toolchain
 from harness.toolchain.commit import AtCommit, build_at_commit
 from harness.verdict import Check, Conclusion, Failure
 
@@ -31,15 +35,22 @@ class Installed(msgspec.Struct, frozen=True, tag="installed"):
     name: str
 
 
+Source: TypeAlias = Installed | AtCommit
+
+
 class Task(msgspec.Struct, frozen=True):
     """A check of one toolchain. `schedule` None: some calls by delays, the others by steals.
+
+    `target` is the program of this project that has a job of its own, or the folder of any main
+    package that imports the standard library only; that is checked as `debugcall run` does.
 
     `cpu` is the processor of the arm64 guest that the target runs in, None for this machine.
     `invariants` are the names of those that count. With `control` a toolchain that passes is
     checked once more without the lock; one at a commit never is.
     """
 
-    source: Installed | AtCommit
+    source: Source
+    target: str = TARGET
     number: int = 200
     schedule: Schedule | None = None
     goarch: str | None = None
@@ -81,7 +92,7 @@ def do(task: Task, hear: Callable[[str], None] = lambda _: None) -> Outcome:
     began, used = monotonic(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="debugcall-") as folder:
         record = Path(folder, "recording.jsonl")
-        conclusion = attempt(task.source.name, lambda: _check(task, record, hear))
+        conclusion = attempt(task.source.name, lambda: check_task(task, record, hear))
         recording = b""
         with suppress(FileNotFoundError):
             recording = zlib.compress(record.read_bytes())
@@ -92,12 +103,22 @@ def do(task: Task, hear: Callable[[str], None] = lambda _: None) -> Outcome:
     return Outcome(check, None, recording, seconds, cpu_seconds)
 
 
-def _check(task: Task, record: Path, hear: Callable[[str], None]) -> Check:
+def outcome_of(future: Future[bytes], name: str) -> Outcome:
+    """Return what came of a task that was submitted; that its process died is a failure, too."""
+    try:
+        return msgspec.json.decode(future.result(), type=Outcome)
+    except RuntimeError as error:
+        code, mend = HarnessError.exit_code, "the same command again goes on where this one was"
+        return Outcome(None, Failure(name, code, str(error), mend), b"", 0, 0)
+
+
+def check_task(task: Task, record: Path | None, hear: Callable[[str], None]) -> Check:
+    """Do the check of a task, and write what is seen to a file. Raises HarnessError."""
     with _runner(task, hear) as run:
-        return _check_with(run, task, record, hear)
+        return _check(run, task, record, hear)
 
 
-def _check_with(run: Runner, task: Task, record: Path, hear: Callable[[str], None]) -> Check:
+def _check(run: Runner, task: Task, record: Path | None, hear: Callable[[str], None]) -> Check:
     settings = Settings(
         number=task.number,
         schedule=task.schedule,
@@ -111,9 +132,17 @@ def _check_with(run: Runner, task: Task, record: Path, hear: Callable[[str], Non
     def progress(what: str, _: object) -> None:
         hear(what)
 
+    goarch = task.goarch or host_goarch()
     if isinstance(task.source, Installed):
-        return check_toolchain(find_toolchain(task.source.name), settings, progress)
-    binary = build_at_commit(task.source, TARGET, task.goarch or host_goarch(), hear)
+        toolchain = find_toolchain(task.source.name)
+        if task.target == TARGET:
+            return check_toolchain(toolchain, settings, progress)
+        binary = build_target(toolchain, task.target, goarch=goarch)
+    else:
+        binary = build_at_commit(task.source, task.target, goarch, hear)
+    if task.target != TARGET:
+        alike = ProgramSettings(number=task.number, schedule=task.schedule, record=record)
+        return run_program([str(binary)], alike, progress)
     plan = Plan.of(task.schedule, task.number)
     verdict = verdict_on(Job(str(binary), plan, task.source.name), settings, progress)
     return Check(task.source.name, verdict.result, verdict.reason, verdict)

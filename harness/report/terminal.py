@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 200
 """Columns of a table, on a narrow terminal too: what does not fit is wrapped there, not cut."""
-_STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 COLUMNS = (
     "toolchain",
     "result",
@@ -36,7 +36,7 @@ def headline(conclusion: Conclusion) -> "Text":
     from rich.text import Text
 
     result, reason = result_of(conclusion)
-    style = _STYLES.get(result, "bold red")
+    style = STYLES.get(result, "bold red")
     return Text.assemble((f"{result:<5}", style), printable(f" {conclusion.toolchain}: {reason}"))
 
 
@@ -48,12 +48,12 @@ def account(check: Check, again: str) -> Iterator[str]:
     verdict = check.verdict
     for schedule, counts in verdict.counts.items():
         yield f"  {schedule.value:<8}{_counted(counts)}"
-    total = _total(verdict)
-    if total.locked + total.unlocked:
-        yield f"  witness the call goroutine began locked to its thread in {_locked(total)} calls"
+    whole = total(verdict)
+    if whole.locked + whole.unlocked:
+        yield f"  witness the call goroutine began locked to its thread in {_locked(whole)} calls"
     if check.control:
         yield f"  control {_control(check.control)}"
-    yield f"  took    {verdict.seconds:.2f} s for {counted(total.injections, 'injection')}"
+    yield f"  took    {verdict.seconds:.2f} s for {counted(whole.injections, 'injection')}"
     yield from explained(verdict)
     if check.recording:
         yield f"recording: {check.recording}"
@@ -73,7 +73,7 @@ def table(conclusions: Sequence[Conclusion]) -> "Table":
         made.add_column(name, no_wrap=True)
     for conclusion in conclusions:
         toolchain, result, *others = cells(conclusion)
-        made.add_row(toolchain, Text(result, _STYLES.get(result, "bold red")), *others)
+        made.add_row(toolchain, Text(result, STYLES.get(result, "bold red")), *others)
     return made
 
 
@@ -122,11 +122,11 @@ def cells(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _figures(check: Check) -> Iterator[str]:
-    total = _total(check.verdict)
-    yield from map(str, (total.injections, total.migrated, total.refused, total.uncontested))
-    forced = _total(check.verdict, but=Schedule.NATURAL)
+    whole = total(check.verdict)
+    yield from map(str, (whole.injections, whole.migrated, whole.refused, whole.uncontested))
+    forced = total(check.verdict, but=Schedule.NATURAL)
     yield _share(forced) if forced.injections else "-"
-    yield _locked(total)
+    yield _locked(whole)
     yield _detection(check.verdict) or "-"
     if check.control is None:
         yield "skipped" if check.result is Result.PASS else "-"  # what fails needs none
@@ -182,7 +182,8 @@ def _times(breach: Breach) -> str:
     return "once" if breach.count == 1 else f"{breach.count} times"
 
 
-def _total(verdict: Verdict, *, but: Schedule | None = None) -> Counts:
+def total(verdict: Verdict, *, but: Schedule | None = None) -> Counts:
+    """Return the counts of all schedules together, or of all but one."""
     chosen = [counts for schedule, counts in verdict.counts.items() if schedule is not but]
     return Counts(
         **{

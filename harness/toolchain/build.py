@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from filelock import FileLock
-
 from harness.arch import host_goarch
-from harness.cache import cache_folder, digest, writing
+from harness.cache import built_once, cache_folder, digest
 from harness.toolchain.environment import for_build
 from harness.toolchain.go_command import failure, run_command
 from harness.toolchain.installation import Toolchain, require_debug_calls, unreadable
@@ -63,14 +61,12 @@ def build_target(
 
 def kept_target(key: str, name: str, build: Callable[[Path], Path]) -> Path:
     """Return the executable kept under a key; if there is none, `build` makes it in a folder."""
-    home = cache_folder("targets", key)
-    binary = home / name
-    if not binary.is_file():
-        with writing(home), FileLock(home / "lock"):
-            if not binary.is_file():
-                with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
-                    build(Path(scratch)).replace(binary)
-    return binary
+
+    def fill(out: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+            build(Path(scratch)).rename(out / name)
+
+    return built_once("targets", key, build=fill) / name
 
 
 def go_build(

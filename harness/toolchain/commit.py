@@ -10,8 +10,9 @@ import msgspec
 
 from harness.cache import cache_folder, digest
 from harness.errors import Unsupported
-from harness.toolchain.build import go_build, kept_target
+from harness.toolchain.build import build_target, go_build, kept_target
 from harness.toolchain.environment import for_build
+from harness.toolchain.full_build import full_build
 from harness.toolchain.go_command import failure, run_command
 from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
@@ -19,13 +20,16 @@ from harness.toolchain.sources import content_of, package_folder
 from harness.toolchain.tools import Tools, missing_experiments, unknown_flags
 from harness.toolchain.work_tree import WorkTree, work_tree
 
+MAKE_BASH = "make.bash"
+
 
 class AtCommit(msgspec.Struct, frozen=True, tag="commit"):
     """The Go of a commit (full hash) in a clone: what another process has to know to build with it.
 
-    `tools` is the commit whose compiler, assembler and linker are used, None for its own. `linked`
-    are the folders of the repository that the target is made of, empty if that is not known:
-    commits that are equal in all of them share one build.
+    `tools` is the commit whose compiler, assembler and linker are used, None for its own; or it is
+    MAKE_BASH: all of the commit is built by make.bash, at fifty times the cost. `linked` are the
+    folders of the repository that the target is made of, empty if that is not known: commits that
+    are equal in all of them share one build.
     """
 
     repository: str
@@ -47,35 +51,44 @@ def build_at_commit(
     What was built stays in the cache under the contents that it was made of. `hear` is told what
     takes long. Raises BuildError, or Unsupported if this Go has no debug calls.
     """
-    repository = Repository.open(Path(source.repository))
+    repository, tools = _opened(source, goarch)
     require_debug_calls_at(repository, source.commit, goarch)
-    tools = Tools.of(repository, source.tools or source.commit, goarch)
+    if source.tools == MAKE_BASH:
+        return build_target(full_build(repository, tools, hear), target, goarch=goarch)
     folder = package_folder(target)
-    library = repository.content(source.commit, source.linked or ["src"])
-    key = digest(tools.key, library, content_of(folder), goarch)
 
     def build(scratch: Path) -> Path:
         with work_tree() as tree:
-            hear(f"building the tools of {tools.commit[:12]}")
-            built = tools.built(tree)
+            built = tools.built(tree, hear)
             hear(f"building the target at {source.name}")
             tree.check_out(repository, source.commit)
+            tree.hide_systems_unknown_to(tools.driver)
             tree.lend(built)
             return _build(tree, tools, built, folder, scratch)
 
-    return kept_target(key, folder.name, build)
+    return kept_target(content_key(source, target, goarch), folder.name, build)
+
+
+def content_key(source: AtCommit, target: str, goarch: str) -> str:
+    """Return a digest of all that a target at a commit is made of. Nothing is built for it."""
+    if source.tools == MAKE_BASH:
+        return f"full-{source.commit}-{target}-{goarch}"
+    repository, tools = _opened(source, goarch)
+    library = repository.content(source.commit, source.linked or ["src"])
+    return digest(tools.key, library, content_of(package_folder(target)), goarch)
 
 
 def linked_folders(source: AtCommit, target: str, goarch: str) -> tuple[str, ...]:
     """Return the folders of the repository whose packages a target is made of."""
-    repository = Repository.open(Path(source.repository))
-    tools = Tools.of(repository, source.commit, goarch)
+    repository, tools = _opened(source, goarch)
     folder = package_folder(target)
     form = "{{if .Standard}}src/{{.ImportPath}}{{end}}"
     with work_tree() as tree, tempfile.TemporaryDirectory(dir=cache_folder("trees")) as scratch:
         tree.check_out(repository, source.commit)
+        tree.hide_systems_unknown_to(tools.driver)
         toolchain, environ = _driver(tree, tools, Path(scratch))
-        command = [str(toolchain.go), "list", "-deps", "-f", form, "."]
+        tags = ["-tags", ",".join(_release_tags(tools))]
+        command = [str(toolchain.go), "list", "-deps", *tags, "-f", form, "."]
         code, said = run_command(command, environ, folder)
         if code:
             what = f"the packages of {folder.name} at {source.name} cannot be listed"
@@ -92,12 +105,17 @@ def require_debug_calls_at(repository: Repository, commit: str, goarch: str) -> 
         )
 
 
+def _opened(source: AtCommit, goarch: str) -> tuple[Repository, Tools]:
+    repository = Repository.open(Path(source.repository))
+    tools = source.commit if source.tools in {None, MAKE_BASH} else source.tools
+    return repository, Tools.of(repository, tools or source.commit, goarch)
+
+
 def _build(tree: WorkTree, tools: Tools, built: Path, folder: Path, scratch: Path) -> Path:
     toolchain, environ = _driver(tree, tools, scratch)
     on, off = missing_experiments(built, tools.driver)
-    flags = ["-toolexec", (built / "toolexec").name]
-    if on:
-        flags += ["-tags", ",".join(f"goexperiment.{name}" for name in on)]
+    tags = [*(f"goexperiment.{name}" for name in on), *_release_tags(tools)]
+    flags = ["-toolexec", (built / "toolexec").name, "-tags", ",".join(tags)]
     headers = (tree.goroot / "pkg" / "include").iterdir()
     # The Go command's build cache does not look into the headers that the assembler includes.
     content = digest(tools.key, *sorted(path.read_text(encoding="utf-8") for path in headers))
@@ -108,6 +126,11 @@ def _build(tree: WorkTree, tools: Tools, built: Path, folder: Path, scratch: Pat
         "DEBUGCALL_UNKNOWN": " ".join(unknown_flags(built)),
     }
     return go_build(toolchain, folder, flags, environ, scratch)
+
+
+def _release_tags(tools: Tools) -> list[str]:
+    """Return the build tags that an older Go command does not set by itself."""
+    return ["unix", f"go1.{tools.minor}"]
 
 
 def _driver(tree: WorkTree, tools: Tools, scratch: Path) -> tuple[Toolchain, dict[str, str]]:

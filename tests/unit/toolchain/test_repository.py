@@ -1,0 +1,164 @@
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InputError, Unsupported
+from harness.toolchain.commit import folders_of, require_debug_calls_at
+from harness.toolchain.repository import Repository
+from tests.clones import chain, commit, git, start
+
+
+def state_of(folder: Path) -> tuple[str, str]:
+    return git(folder, "status", "--porcelain=v2", "--branch"), git(folder, "for-each-ref")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    folder = start(tmp_path / "clone")
+    commit(folder, "base", src__runtime__proc_DOT_go="package runtime\n", README="hello\n")
+    return folder
+
+
+def test_a_clone_is_opened_from_within_and_bare(clone: Path, tmp_path: Path) -> None:
+    assert Repository.open(clone / "src").folder == clone / ".git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(clone), "bare")
+    assert Repository.open(tmp_path / "bare").folder == tmp_path / "bare"
+
+
+def test_what_is_no_clone_of_go_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no git repository"):
+        Repository.open(tmp_path)
+    other = start(tmp_path / "other")
+    commit(other, "other", README="something else")
+    with pytest.raises(InputError, match=r"no clone of Go: it has no src/runtime/proc\.go"):
+        Repository.open(other)
+
+
+def test_the_environment_of_another_repository_has_no_say(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    assert Repository.open(clone).resolve("HEAD")
+
+
+@pytest.mark.parametrize("revision", ["nosuch", "--help", "", "HEAD:README", "-n"])
+def test_an_unknown_revision_is_told(clone: Path, revision: str) -> None:
+    with pytest.raises(InputError, match="has no revision") as raised:
+        Repository.open(clone).resolve(revision)
+    assert "fetch" in raised.value.mend
+
+
+def test_a_shallow_clone_is_told_how_to_get_the_rest(clone: Path, tmp_path: Path) -> None:
+    chain(clone, ["1", "2", "3"])
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{clone}", "shallow")
+    shallow = Repository.open(tmp_path / "shallow")
+    with pytest.raises(InputError) as raised:
+        shallow.resolve("HEAD~3")
+    assert raised.value.mend.endswith("fetch --unshallow")
+
+
+def test_swapped_ends_are_told(clone: Path) -> None:
+    repository = Repository.open(clone)
+    old, new = chain(clone, ["1", "2"])
+    assert repository.beginning(old, new) == old
+    with pytest.raises(InputError, match="the ends are swapped") as raised:
+        repository.beginning(new, old)
+    assert raised.value.mend == f"--old {old[:12]} --new {new[:12]}"
+
+
+def test_ends_on_two_branches_begin_where_these_part(clone: Path) -> None:
+    repository = Repository.open(clone)
+    parting = repository.resolve("HEAD")
+    (on_master,) = chain(clone, ["1"])
+    git(clone, "checkout", "--quiet", "-b", "release", parting)
+    (on_release,) = chain(clone, ["2"])
+    assert repository.beginning(on_release, on_master) == parting
+    git(clone, "checkout", "--quiet", "--orphan", "stranger")
+    (stranger,) = chain(clone, ["3"])
+    with pytest.raises(InputError, match="no history in common"):
+        repository.beginning(stranger, on_master)
+
+
+def test_a_tree_is_checked_out_exactly(clone: Path, tmp_path: Path) -> None:
+    repository = Repository.open(clone)
+    first, second = chain(clone, ["1", "2"])
+    out, index = tmp_path / "out", tmp_path / "index"
+    out.mkdir()
+    repository.check_out(f"{first}:src", out, index)
+    assert (out / "a.go").read_text() == "1"
+    (out / "a.go").write_text("changed by a build")
+    (out / "runtime" / "proc.go").unlink()
+    (out / "zgenerated.go").write_text("left by a build")
+    index.with_name("index.lock").touch()  # as of a git that was killed
+    for commit_, text in ((first, "1"), (second, "2")):
+        repository.check_out(f"{commit_}:src", out, index)
+        files = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+        assert files == ["a.go", "runtime/proc.go"]
+        assert (out / "a.go").read_text() == text
+
+
+def test_the_clone_itself_stays_as_it_is(clone: Path, tmp_path: Path) -> None:
+    (clone / "README").write_text("edited\n")
+    before = state_of(clone)
+    (tmp_path / "out").mkdir()
+    repository = Repository.open(clone)
+    repository.check_out("HEAD:src", tmp_path / "out", tmp_path / "index")
+    repository.content("HEAD", ["src"])
+    assert before == (
+        git(clone, "status", "--porcelain=v2", "--branch"),
+        git(clone, "for-each-ref"),
+    )
+    repository.require_clean(clone)  # README is no source of Go
+    (clone / "src" / "runtime" / "proc.go").write_text("edited\n")
+    with pytest.raises(InputError, match=r"uncommitted changes.*src/runtime/proc\.go"):
+        repository.require_clean(clone)
+
+
+def test_content_is_that_of_sources_without_tests(clone: Path) -> None:
+    repository = Repository.open(clone)
+
+    def content() -> str:
+        return repository.content("HEAD", ["src/runtime"])
+
+    first = content()
+    commit(clone, "a test", src__runtime__x_test_DOT_go="1", src__runtime__testdata__d_DOT_go="1")
+    assert content() == first
+    commit(clone, "elsewhere", src__os__file_DOT_go="1")
+    assert content() == first
+    commit(clone, "a source", src__runtime__proc_DOT_go="2")
+    assert content() != first
+
+
+def test_git_is_asked_for_the_same_sources(clone: Path) -> None:
+    repository = Repository.open(clone)
+    base = repository.resolve("HEAD")
+    commit(clone, "a test", src__runtime__x_test_DOT_go="1")
+    commit(clone, "a folder below", src__runtime__internal__x_DOT_go="1")
+    wanted = [
+        commit(clone, "a source", src__runtime__proc_DOT_go="2"),
+        commit(clone, "assembly", src__runtime__asm_amd64_DOT_s="2"),
+        commit(clone, "a header", src__runtime__textflag_DOT_h="2"),
+    ]
+    found = repository.lines(
+        "rev-list", "--reverse", f"{base}..", "--", *folders_of(["src/runtime"])
+    )
+    assert found == wanted
+
+
+def test_a_commit_is_described(clone: Path) -> None:
+    made = commit(clone, "runtime: fix it", src__runtime__proc_DOT_go="2", README="x")
+    described = Repository.open(clone).describe(made)
+    assert (described.commit, described.subject) == (made, "runtime: fix it")
+    assert (described.author, described.date) == ("Gopher", "2023-08-03T20:53:52+00:00")
+    assert described.files == ("README", "src/runtime/proc.go")
+
+
+def test_a_runtime_without_debug_calls_is_told(clone: Path) -> None:
+    repository = Repository.open(clone)
+    with pytest.raises(Unsupported, match="has no debugCallV2 on linux/amd64"):
+        require_debug_calls_at(repository, repository.resolve("HEAD"), "amd64")
+    made = commit(clone, "asm", src__runtime__asm_amd64_DOT_s="TEXT runtime·debugCallV2<>(SB)\n")
+    require_debug_calls_at(repository, made, "amd64")
+    with pytest.raises(Unsupported, match="linux/arm64"):
+        require_debug_calls_at(repository, made, "arm64")
