@@ -8,7 +8,7 @@ from harness.cli import options
 
 
 @click.command(
-    "bisect-step", epilog="Example: git bisect run debugcall bisect-step   (in a clone of Go)"
+    "bisect-step", epilog="Example: debugcall bisect-step   (git bisect run debugcall bisect-step)"
 )
 @options.check
 @options.number

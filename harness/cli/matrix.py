@@ -81,7 +81,9 @@ def command(  # noqa: PLR0913 - an option each
     record: Path | None,
     as_json: bool,
 ) -> int:
-    """Check every combination of toolchains, targets, schedules and architectures.
+    """Check many toolchains at once, in many ways.
+
+    Every combination of toolchains, targets, schedules and architectures is a check.
 
     Each check runs in a process of its own, as many at a time as there are processors, or as
     --jobs says. The exit code is that of the worst check, as in `debugcall check`.

@@ -9,9 +9,15 @@ from harness.cli import options
 _DAY = 24 * 3600
 
 
-@click.group("toolchains", epilog="Example: debugcall toolchains prune --older-than 30")
+@click.group(
+    "toolchains",
+    no_args_is_help=False,
+    epilog="Example: debugcall toolchains prune --older-than 30",
+)
 def command() -> None:
-    """Show or remove what was built and is kept: compilers, targets, guests, Go's build caches.
+    """Show or remove what was built and is kept.
+
+    That is compilers, targets, guests, build caches of Go.
 
     Whatever is removed is built anew when it is needed.
     """

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import pytest
 
-from harness.cache import built_once, remove_unused
-from harness.errors import HarnessError
+from harness.cache import built_once, kept, prune, remove_unused
+from harness.errors import HarnessError, InputError
 
 BUILD = """
 import os, sys, time
@@ -69,3 +69,34 @@ def test_what_fails_leaves_nothing(empty_cache: Path) -> None:
     with pytest.raises(HarnessError, match="as it should"):
         built_once("x", "key", build=fail)
     assert {path.name for path in (empty_cache / "x" / "key").iterdir()} == {"lock"}
+
+
+def test_what_is_kept_is_listed_and_pruned(empty_cache: Path) -> None:
+    def large(out: Path) -> None:
+        (out / "a").write_bytes(b"x" * 100_000)
+
+    built_once("tools", "small", build=lambda out: (out / "a").touch())
+    built_once("tools", "large", build=large)
+    read_only = empty_cache / "tools" / "small" / "built"
+    read_only.chmod(0o500)  # as Go's module cache has them
+    found = [one for one in kept() if one.kind == "tools"]
+    assert [Path(one.path).name for one in found] == ["large", "small"]
+    assert found[0].size >= 100_000
+    prune(found)
+    assert not list((empty_cache / "tools").iterdir())
+
+
+def test_nothing_is_pruned_while_another_command_is_at_work(
+    tmp_path: Path, empty_cache: Path
+) -> None:
+    built_once("tools", "key", build=lambda out: (out / "a").touch())
+    other = asking(tmp_path / "built", "hang")
+    while not list(empty_cache.glob("x/key/build-*/new/whole")):
+        assert other.poll() is None
+    with pytest.raises(InputError, match="another command is at work"):
+        prune(kept())
+    assert (empty_cache / "tools" / "key" / "built" / "a").exists()
+    other.kill()
+    other.wait()
+    prune(kept())
+    assert not (empty_cache / "tools" / "key").exists()
