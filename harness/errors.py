@@ -10,6 +10,7 @@
     │   └── BuildError              125  a toolchain or a target does not build
     ├── TracePermissionError        131  the kernel does not let this process trace that one
     ├── GuestError                  132  the arm64 guest cannot be made or booted, or it died
+    ├── ClusterError                132  the Dask cluster cannot be used, or it is gone
     └── Interrupted                 130  the user, or a supervisor, asked to stop
 
 Exit codes follow `git bisect run` (see git-bisect(1)): 0 good, 125 skip, 128 and above abort.
@@ -70,6 +71,10 @@ class TracePermissionError(HarnessError):
 
 class GuestError(HarnessError):
     """The arm64 guest cannot be made or booted, died, or was not done in time."""
+
+
+class ClusterError(HarnessError):
+    """The Dask cluster cannot be reached, has no fit worker, lost a task or is gone."""
 
 
 class Interrupted(HarnessError):

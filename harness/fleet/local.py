@@ -1,13 +1,11 @@
 """Processes of this machine, some at a time."""
 
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from harness.fleet.worker import running
+from harness.fleet.worker import end
 
 
 class Local(ThreadPoolExecutor):
@@ -20,7 +18,14 @@ class Local(ThreadPoolExecutor):
         super().__init__(jobs, thread_name_prefix="task")
         self._hear = hear
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - Executor's own
+    def submit(  # type: ignore[override] # `needs` is one more
+        self,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,  # noqa: ANN401 - Executor's own
+        needs: Iterable[str] = (),  # noqa: ARG002 - this machine has what it has
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Future[Any]:
         """Have `fn(task, hear)` called in a thread."""
         (task,) = args
         return super().submit(fn, task, lambda said: self._hear(task, said), **kwargs)
@@ -30,7 +35,5 @@ class Local(ThreadPoolExecutor):
     ) -> None:
         if kind is not None:
             self.shutdown(wait=False, cancel_futures=True)
-            for process in tuple(running):
-                with suppress(ProcessLookupError):
-                    process.send_signal(signal.SIGINT)
+            end()
         self.shutdown(wait=True)
