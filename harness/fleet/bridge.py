@@ -6,7 +6,9 @@ was asked and is not done.
 
 import asyncio
 import ctypes
+import operator
 import os
+import pkgutil
 import signal
 import sys
 from collections import deque
@@ -22,7 +24,7 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.fleet.lines import Answer, Ask, Drop
-from harness.fleet.worker import called, end
+from harness.fleet.worker import end
 from harness.version import __version__
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -30,6 +32,9 @@ _LOOK = 1.0  # seconds between two looks at what workers there are, while someth
 _AHEAD = 2
 """Tasks handed to Dask for each that can run at once. It gives tasks with resources to workers at
 once, and those that wait at a worker count as its victims when it dies."""
+_CALL = (operator.call, (pkgutil.resolve_name, "harness.fleet.worker:called"))
+"""Both are Python's own. Dask imports what it is to call while it reads its messages; a worker that
+cannot import ours would die of that, where now the task fails."""
 
 
 class Lane:
@@ -66,6 +71,7 @@ class Bridge:
         self.owner = f"debugcall-{uuid4().hex}"
         self.lanes: dict[tuple[str, ...], Lane] = {}
         self.finishing: set[asyncio.Task[None]] = set()
+        self.lost = False
 
     async def serve(self) -> None:
         """Answer until the input ends, or the cluster is gone."""
@@ -94,7 +100,8 @@ class Bridge:
         watch = asyncio.create_task(self.watch())
         await self.over.wait()
         watch.cancel()
-        await self.leave()
+        if not self.lost:
+            await self.leave()
 
     def read(self) -> None:
         """Take what is asked, in a thread of its own."""
@@ -129,16 +136,10 @@ class Bridge:
         """Hand to Dask as many tasks as it can do soon."""
         while lane.waiting and len(lane.handed) < _AHEAD * lane.slots:
             ask = lane.waiting.popleft()
-            lane.handed[ask.id] = self.client.submit(
-                called,
-                ask.function,
-                __version__,
-                self.owner,
-                ask.task,
-                key=f"{self.owner}-{ask.id}",  # so that no task is done once for two that are equal
-                pure=False,
-                resources=dict.fromkeys(lane.needs, 1),
-            )
+            key = f"{self.owner}-{ask.id}"  # so that no task is done once for two that are equal
+            call = (*_CALL, ask.function, __version__, self.owner, ask.task)
+            resources = dict.fromkeys(lane.needs, 1)
+            lane.handed[ask.id] = self.client.get({key: call}, key, resources=resources, sync=False)
             task = asyncio.create_task(self.finish(lane, ask.id))
             self.finishing.add(task)
             task.add_done_callback(self.finishing.discard)
@@ -199,7 +200,9 @@ class Bridge:
         }
         resources = " ".join(f"{name}=1" for name in lane.needs)
         message = f"no worker of {self.address} has {' and '.join(lane.needs) or 'a thread'}; " + (
-            f"{len(workers)} workers have: {'; '.join(sorted(have))}" if have else "it has none"
+            f"{len(workers)} of its workers have: {'; '.join(sorted(have))}"
+            if have
+            else "it has none"
         )
         mend = f"dask worker {self.address} --resources '{resources}'"
         futures, lane.handed = lane.handed, {}
@@ -215,6 +218,7 @@ class Bridge:
                 message=f"the cluster at {self.address} is gone: {why}",
                 mend="what is finished is kept; with a cluster, the same command goes on",
             )
+            self.lost = True
         self.over.set()
 
     async def leave(self) -> None:
@@ -226,7 +230,9 @@ class Bridge:
         with suppress(Exception):  # the cluster may be gone
             if undone:
                 self.client.cancel(undone)
-                await self.client.run(end, self.owner, on_error="ignore")
+                ending = partial(self.client.run, end, self.owner, on_error="ignore")
+                while any((await ending()).values()):  # noqa: ASYNC110 - they are elsewhere
+                    await asyncio.sleep(_LOOK)
             await self.client.close()
 
 
@@ -238,7 +244,7 @@ def _told(error: Exception) -> tuple[str, str]:
     if any(isinstance(link, ImportError) for link in chain):
         return (
             f"the cluster cannot import the harness: {chain[-1]}",
-            f"on scheduler and workers: pip install 'debugcall-harness[fleet]=={__version__}'",
+            f"on the workers: pip install 'debugcall-harness[fleet]=={__version__}'",
         )
     return f"a worker failed: {type(error).__name__}: {error}", ""
 

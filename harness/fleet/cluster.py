@@ -57,6 +57,7 @@ class Cluster(futures.Executor):
         except BaseException:
             self._bridge.kill()
             self._bridge.communicate()
+            self._said.close()
             raise
         self._reader = Thread(target=self._read, name="cluster", daemon=True)
         self._reader.start()
@@ -115,7 +116,9 @@ class Cluster(futures.Executor):
             self._bridge.kill()
             self._bridge.wait()
         self._reader.join()
-        self._said.close()
+        for stream in (self._bridge.stdout, self._said):
+            assert stream is not None
+            stream.close()
 
     def _done(self, number: int, future: Future[bytes]) -> None:
         # Whoever takes the future out of the table is the one who settles it.

@@ -19,7 +19,8 @@ _ended: set[str] = set()
 def work(task: bytes, hear: Callable[[str], None] = lambda _: None, *, owner: str = "") -> bytes:
     """Do a task and return what came of it; `hear` is told what is being done.
 
-    Raises HarnessError with what the process said last if it died.
+    The process is ended as it starts if the work of its `owner` was. Raises HarnessError with what
+    the process said last if it died.
     """
     said = ""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as outcome:
@@ -34,6 +35,8 @@ def work(task: bytes, hear: Callable[[str], None] = lambda _: None, *, owner: st
         ) as process:
             assert process.stderr is not None
             _running[process] = owner
+            if owner in _ended:  # meanwhile
+                process.send_signal(signal.SIGINT)
             for line in process.stderr:
                 said = line.decode(errors="replace").strip() or said
                 hear(said)
@@ -47,13 +50,14 @@ def work(task: bytes, hear: Callable[[str], None] = lambda _: None, *, owner: st
         return outcome.read()
 
 
-def end(owner: str = "") -> None:
-    """End the processes at work for one owner, as Ctrl-C does."""
+def end(owner: str) -> int:
+    """End the processes at work for one owner, as Ctrl-C does; return how many there are."""
     _ended.add(owner)
-    for process, whose in tuple(_running.items()):
-        if whose == owner:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
+    theirs = [process for process, whose in tuple(_running.items()) if whose == owner]
+    for process in theirs:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+    return len(theirs)
 
 
 def called(function: str, version: str, owner: str, task: bytes) -> bytes:
