@@ -191,13 +191,16 @@ def with_r27_live(session: Session) -> int:
 def test_a_refused_call_and_r27(build: Build, version: str | None, *, cured: bool) -> None:
     with ready(build("flags", version)) as target:
         session = target.session
-        site = with_r27_live(session)
-        for _ in range(100):
+        site, calls = with_r27_live(session), 0
+        while calls < 100:
             caller = stop_at(session, site)
-            if cured:
-                session.inject(caller, ADD, Natural())
-            else:
-                classic(session, caller, ADD)
+            # 1 is of a store exclusive that failed: it is done again, whatever becomes of R27.
+            if getattr(caller.saved, "x27") != 1:  # noqa: B009 - a name of one architecture
+                calls += 1
+                if cured:
+                    session.inject(caller, ADD, Natural())
+                else:
+                    classic(session, caller, ADD)
             session.release(caller)
             get_on(session)
         mismatches = report_of(target).mismatches
