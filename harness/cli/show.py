@@ -23,10 +23,18 @@ def _names(
     metavar="N",
     help="The call to show.  [default: the first with a finding, else the first]",
 )
+@click.option(
+    "--trace",
+    "trace_file",
+    type=click.Path(),
+    callback=options.file_name,
+    metavar="OUT.json",
+    help="Write all calls to OUT.json instead, as a Chrome trace; ui.perfetto.dev shows it.",
+)
 @click.argument(
     "files", metavar="FILE...", type=click.Path(), nargs=-1, required=True, callback=_names
 )
-def command(*, call: int | None, files: tuple[Path, ...]) -> int:
+def command(*, call: int | None, trace_file: Path | None, files: tuple[Path, ...]) -> int:
     """Show a call of a recording, thread by thread.
 
     Each thread has a lane, and the call goes its way through them, from top to bottom. Several
@@ -40,6 +48,13 @@ def command(*, call: int | None, files: tuple[Path, ...]) -> int:
     from harness.report.look import look
 
     exhibits = [exhibit(file) for file in files]
+    if trace_file:
+        from harness.report import outfile
+        from harness.report.trace import trace
+
+        outfile.claim(trace_file)
+        outfile.write(trace_file, trace(exhibits, call))
+        return 0
     lines = look(exhibits, call, columns=_columns())
     output.write(terminal.styled(lines, to=sys.stdout))
     return 0

@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from harness.cli.options import called
+from harness.recording.schema import schema as schema_of_a_line
 from harness.toolchain import Toolchain, build_target, find_toolchain
 from tests.integration.running import Running, assert_free, ended, tasks, until
+from tests.json_schema import is_valid
 
 DEBUGCALL = Path(sysconfig.get_path("scripts"), "debugcall")
 ENDLESS = "1000000"
@@ -94,6 +96,9 @@ def test_a_broken_release_fails_and_says_how(
     ]
     assert "building the target with go1.21.1" in done.stderr
     assert "40 injections" in done.stderr.splitlines()[-1]
+    schema = json.loads(schema_of_a_line())
+    written = [json.loads(line) for line in file.read_text().splitlines()]
+    assert all(is_valid(line, schema, schema) for line in written)
     again = debugcall("verify", file)
     assert again.returncode == 1
     assert again.stdout.splitlines()[:5] == done.stdout.splitlines()[:5]
