@@ -49,8 +49,9 @@ class Journal:
 
     def find(self, key: str, number: int) -> Tested | None:
         """Return what is known of a program after that many injections, or more."""
-        found = (t for t in self.tested if t.key == key and t.number >= number)
-        return next(found, None)
+        found = (tested for tested in self.tested if tested.key == key)
+        best = max(found, key=lambda tested: tested.number, default=None)
+        return best if best and best.number >= number else None
 
     def add(self, point: str, tools: str | None, key: str, number: int, outcome: Outcome) -> Tested:
         """Keep what came of a test, and return it."""

@@ -1,4 +1,5 @@
 from collections.abc import Collection, Sequence
+from math import log2
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def test_the_first_new_point_of_a_line_is_found(size: int, data: st.DataObject, 
     first = data.draw(st.integers(1, size - 1))
     found, rounds = search(Line(points), points[0], points[-1], points[first:], (), jobs)
     assert found == [points[first]]
-    assert (jobs + 1) ** (rounds - 1) <= 2 * size  # k points a round leave about one part in k+1
+    part = 2 ** int(log2(jobs + 1))  # 1 or 2 points a round leave a half at most, 3 a quarter
+    assert part ** (rounds - 1) <= 2 * size
 
 
 @given(st.integers(2, 60), st.data(), st.integers(1, 4))

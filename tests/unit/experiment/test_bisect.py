@@ -1,0 +1,169 @@
+"""What a bisection makes of test results. Programs are built and run in tests/integration only."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.bisected import Bisected, Change, Question
+from harness.errors import InputError, Unsupported
+from harness.experiment import bisect
+from harness.experiment.bisect import Bisection
+from harness.experiment.journal import Journal
+from harness.experiment.task import Outcome, Task
+from harness.report.bisection import account
+from harness.toolchain.commit import AtCommit
+from harness.verdict import Check, Failure, Result, Verdict
+from tests.clones import chain, commit, start
+
+Answer = Callable[[AtCommit], Result | None]
+
+
+class Answering:
+    """An executor that has the answers, and remembers what it was asked."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.asked: list[tuple[str, str | None]] = []
+
+    def submit(self, _: object, task: bytes, /, *args: Any, **kwargs: Any) -> Future[bytes]:  # noqa: ANN401, ARG002 - Executor's own
+        source = msgspec.json.decode(task, type=Task).source
+        assert isinstance(source, AtCommit)
+        self.asked.append((source.commit, source.tools))
+        result = self._answer(source)
+        if result is None:
+            outcome = Outcome(None, Failure("go", 125, "does not build", ""), b"", 1, 1)
+        else:
+            check = Check("go", result, "because", Verdict(result, "because", {}, (), 0.0))
+            outcome = Outcome(check, None, zlib.compress(b"{}\n"), 1, 1)
+        future: Future[bytes] = Future()
+        future.set_result(msgspec.json.encode(outcome))
+        return future
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    folder = start(tmp_path / "clone")
+    commit(folder, "base", src__runtime__proc_DOT_go="package runtime\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def keys_of_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a commit's own name be the key of what is built with it, so no release is needed."""
+    stand_ins: Mapping[str, Callable[..., object]] = {
+        "content_key": lambda source, *_: f"{source.commit} {source.tools}",
+        "linked_folders": lambda *_: ("src",),
+        "require_debug_calls_at": lambda *_: None,
+        "tool_folders": lambda *_: ["compiler"],
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(bisect, name, stand_in)
+
+
+def run(
+    clone: Path, old: str, new: str, answer: Answer, find: Change | None = None
+) -> tuple[Bisected, Answering]:
+    executor = Answering(answer)
+    question = Question(str(clone), old, new, "thread-until-dispatch", 40, "amd64")
+    journal = Journal(clone.parent / "out", question)
+    return Bisection(question, journal, executor).commits(find), executor  # type: ignore[arg-type]
+
+
+def fixed_since(commits: list[str], first: int) -> Answer:
+    return lambda source: Result.PASS if commits.index(source.commit) >= first else Result.FAIL
+
+
+def test_what_was_found_is_proven_with_its_own_compiler(clone: Path) -> None:
+    commits = chain(clone, [str(number) for number in range(20)])
+    found, executor = run(clone, commits[0], commits[-1], fixed_since(commits, 7))
+    assert found.suspects == (commits[7],)
+    assert (found.change, found.proven, found.own_tools) == (Change.FIX, True, False)
+    assert [test.point for test in found.proof] == [commits[7], commits[6]]
+    own = [point for point, tools in executor.asked if tools is None]
+    assert sorted(own) == sorted([commits[6], commits[7]])
+    text = "\n".join(account(found, "the command"))
+    assert text.startswith(f"fix: {commits[7][:12]} 7\n")
+    assert "thread-until-dispatch changes from its parent to this commit, each in 200" in text
+    assert "\n    the command" in text
+
+
+def test_a_change_of_the_compiler_is_found_when_the_proof_disagrees(clone: Path) -> None:
+    commits = chain(clone, [str(number) for number in range(8)])
+    culprit = commit(clone, "the compiler", compiler__main_DOT_go="2")
+    commits += [culprit, *chain(clone, ["8", "9", "10"])]
+
+    def answer(source: AtCommit) -> Result:
+        if source.tools is not None:  # the new compiler makes a good program of everything but 0
+            return Result.FAIL if commits.index(source.commit) == 0 else Result.PASS
+        return fixed_since(commits, commits.index(culprit))(source) or Result.FAIL
+
+    found, _ = run(clone, commits[0], commits[-1], answer)
+    assert found.suspects == (culprit,)
+    assert (found.proven, found.own_tools) == (True, True)
+    assert "change the compiler or what the target links" in "\n".join(account(found, ""))
+
+
+def test_what_never_agrees_is_not_proven(clone: Path) -> None:
+    commits = chain(clone, ["0", "1", "2", "3"])
+
+    def answer(source: AtCommit) -> Result:
+        passes = source.tools is not None and source.commit != commits[0]
+        return Result.PASS if passes else Result.FAIL
+
+    found, _ = run(clone, commits[0], commits[-1], answer)
+    assert not found.proven
+    assert "NOT PROVEN" in next(account(found, ""))
+
+
+def test_what_a_foreign_compiler_cannot_build_is_built_by_its_own(clone: Path) -> None:
+    commits = chain(clone, [str(number) for number in range(10)])
+
+    def answer(source: AtCommit) -> Result | None:
+        if source.tools is not None and commits.index(source.commit) < 5:
+            return None
+        return fixed_since(commits, 3)(source)
+
+    found, _ = run(clone, commits[0], commits[-1], answer)
+    assert found.suspects == (commits[3],)
+    assert found.proven
+
+
+def test_suspects_that_cannot_be_told_apart_are_named(clone: Path) -> None:
+    commits = chain(clone, [str(number) for number in range(6)])
+
+    def answer(source: AtCommit) -> Result | None:
+        number = commits.index(source.commit)
+        return None if number in {2, 3} else Result.PASS if number > 3 else Result.FAIL
+
+    found, _ = run(clone, commits[0], commits[-1], answer)
+    assert set(found.suspects) == set(commits[2:5])
+    assert (found.culprit, found.proven) == (None, False)
+    text = list(account(found, ""))
+    assert text[0] == "not found: one of 3 made the fix, none can be judged"
+
+
+@pytest.mark.parametrize(
+    ("ends", "find", "error", "said"),
+    [
+        ((Result.PASS, Result.PASS), None, InputError, "both ends pass"),
+        ((Result.FAIL, Result.FAIL), None, InputError, "both ends fail"),
+        ((Result.PASS, Result.FAIL), Change.FIX, InputError, "is a regression, not a fix"),
+        ((Result.INCONCLUSIVE, Result.FAIL), None, Unsupported, "cannot be judged: because"),
+        ((None, Result.FAIL), None, Unsupported, "cannot be judged: does not build"),
+    ],
+)
+def test_ends_that_lead_nowhere(
+    clone: Path,
+    ends: tuple[Result | None, Result],
+    find: Change | None,
+    error: type[Exception],
+    said: str,
+) -> None:
+    commits = chain(clone, ["0", "1", "2"])
+    with pytest.raises(error, match=said):
+        run(clone, commits[0], commits[-1], lambda s: ends[s.commit == commits[-1]], find)
