@@ -65,6 +65,7 @@ def _schedules(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     metavar="DIR",
     help="Keep the recordings in this folder.",
 )
+@options.junit
 @options.as_json
 def command(  # noqa: PLR0913 - an option each
     *,
@@ -79,6 +80,7 @@ def command(  # noqa: PLR0913 - an option each
     jobs: int | None,
     no_control: bool,
     record: Path | None,
+    junit: Path | None,
     as_json: bool,
 ) -> int:
     """Check many toolchains at once, in many ways.
@@ -89,6 +91,7 @@ def command(  # noqa: PLR0913 - an option each
     --jobs says. The exit code is that of the worst check, as in `debugcall check`.
     """
     from harness.cli import output
+    from harness.cli.publish import Publisher
     from harness.experiment import matrix
     from harness.experiment.attempt import exit_code
     from harness.experiment.job import TARGET
@@ -112,11 +115,15 @@ def command(  # noqa: PLR0913 - an option each
         with writing_into(record):
             pass
     cells = [matrix.cell_of(task) for task in tasks]
+    targets = [f"{cell.target} on {cell.where}" for cell in cells]
+    publish = Publisher(junit, as_json=as_json, targets=targets)
     with LiveGrid(sys.stderr, cells) as grid, Local(jobs or os.cpu_count() or 1) as executor:
         for place, outcome in matrix.run(tasks, executor):
             cells[place] = matrix.cell_of(tasks[place], outcome, record)
             grid.show(cells, cells[place])
-    code = exit_code(cell.conclusion for cell in cells if cell.conclusion)
+    conclusions = [cell.conclusion for cell in cells if cell.conclusion]
+    publish(conclusions)
+    code = exit_code(conclusions)
     if as_json:
         output.write_json({"exit_code": code, "cells": cells})
     else:

@@ -259,6 +259,7 @@ def test_a_matrix_takes_commits_and_releases(history: History, tmp_path: Path) -
             f"go1.21.1,{history.fixes},{history.breaks}",
         ),
         *("--schedule", "delay,steal", "-n", "20", "--record", "recordings", "--json"),
+        *("--junit", "junit.xml"),
         cwd=tmp_path,
     )
     assert done.returncode == 1, done.stderr
@@ -276,6 +277,7 @@ def test_a_matrix_takes_commits_and_releases(history: History, tmp_path: Path) -
         for schedule in ("delay", "steal")
     }
     assert len(list((tmp_path / "recordings").iterdir())) == 6
+    assert (tmp_path / "junit.xml").read_text().count("<failure ") >= 4
     for cell in cells:
         recording = cell["conclusion"]["recording"]
         verified = debugcall("verify", recording, cwd=tmp_path)
