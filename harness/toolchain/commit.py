@@ -17,7 +17,7 @@ from harness.toolchain.go_command import failure, run_command
 from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
 from harness.toolchain.sources import content_of, package_folder
-from harness.toolchain.tools import Tools, missing_experiments, unknown_flags
+from harness.toolchain.tools import CHEAP_GOGC, Tools, missing_experiments, unknown_flags
 from harness.toolchain.work_tree import WorkTree, work_tree
 
 MAKE_BASH = "make.bash"
@@ -120,6 +120,7 @@ def _build(tree: WorkTree, tools: Tools, built: Path, folder: Path, scratch: Pat
     # The Go command's build cache does not look into the headers that the assembler includes.
     content = digest(tools.key, *sorted(path.read_text(encoding="utf-8") for path in headers))
     environ |= {
+        "GOGC": CHEAP_GOGC,
         "GOEXPERIMENT": ",".join(f"no{name}" for name in off),
         "PATH": os.pathsep.join([str(built), environ.get("PATH", os.defpath)]),
         "DEBUGCALL_TOOLS": content,

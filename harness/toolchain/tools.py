@@ -21,6 +21,8 @@ from harness.toolchain.repository import Repository
 from harness.toolchain.work_tree import WorkTree
 
 TOOLS = ("asm", "compile", "link")
+CHEAP_GOGC = "400"
+"""For compilers: as good as no collection at all, a fifth less CPU time than Go's own 100."""
 _SHIM = Path(__file__).with_name("toolexec")
 _DIST = "src/cmd/dist"
 _FLAGS_THAT_WENT = {"asm": ("-compiling-runtime",), "compile": ("-+",)}
@@ -74,7 +76,7 @@ class Tools:
             gocache=tree.goroot / "pkg" / "obj" / "go-build",  # as dist itself has it
             scratch=out,
         )
-        environ |= {"GOROOT_BOOTSTRAP": str(self.driver.goroot), "GOGC": "400"}
+        environ |= {"GOROOT_BOOTSTRAP": str(self.driver.goroot), "GOGC": CHEAP_GOGC}
         environ |= {"GO111MODULE": "off"}
         dist = out / "dist"
         for command, goroot in (
