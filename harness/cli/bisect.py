@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import options, places
+from harness.cli import executors, options, places
 
 
 def _ends(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, str] | None:  # noqa: ARG001 - click's signature
@@ -63,6 +63,7 @@ def _ends(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     show_default=True,
     help="How many points to test at the same time.",
 )
+@executors.cluster
 @click.option(
     "--out",
     type=click.Path(),
@@ -90,6 +91,7 @@ def command(  # noqa: PLR0913 - an option each
     vm: bool,
     cpus: list[str],
     jobs: int,
+    cluster: str | None,
     out: Path | None,
     full_build: bool,
     as_json: bool,
@@ -107,7 +109,6 @@ def command(  # noqa: PLR0913 - an option each
     from harness.cli import output
     from harness.experiment.bisect import Bisection
     from harness.experiment.journal import Journal
-    from harness.fleet import Local
     from harness.report import bisection as report
     from harness.report.progress import LiveProgress
     from harness.toolchain.find import releases_between
@@ -130,7 +131,7 @@ def command(  # noqa: PLR0913 - an option each
             asked = Question(repository, *ends, check, number, goarch, cpu)
             return Bisection(asked, Journal(folder, asked), executor, jobs, full_build, hear)
 
-        with Local(jobs, lambda _, said: hear(said)) as executor:
+        with executors.executor(cluster, jobs, hear) as executor:
             results = []
             if releases is not None:
                 names = releases_between(*releases)

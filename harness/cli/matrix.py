@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import options, places
+from harness.cli import executors, options, places
 
 
 def _schedules(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
@@ -57,6 +57,7 @@ def _schedules(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
 @places.vm
 @places.cpu
 @options.jobs
+@executors.cluster
 @click.option("--no-control", is_flag=True, help="Do not check that the checks can fail.")
 @click.option(
     "--record",
@@ -78,6 +79,7 @@ def command(  # noqa: PLR0913 - an option each
     vm: bool,
     cpus: list[str],
     jobs: int | None,
+    cluster: str | None,
     no_control: bool,
     record: Path | None,
     junit: Path | None,
@@ -96,7 +98,6 @@ def command(  # noqa: PLR0913 - an option each
     from harness.experiment.attempt import exit_code
     from harness.experiment.job import TARGET
     from harness.experiment.journal import writing_into
-    from harness.fleet import Local
     from harness.recording import Schedule
     from harness.report import matrix as report
     from harness.report import terminal
@@ -117,7 +118,10 @@ def command(  # noqa: PLR0913 - an option each
     cells = [matrix.cell_of(task) for task in tasks]
     targets = [f"{cell.target} on {cell.where}" for cell in cells]
     publish = Publisher(junit, as_json=as_json, targets=targets)
-    with LiveGrid(sys.stderr, cells) as grid, Local(jobs or os.cpu_count() or 1) as executor:
+    with (
+        LiveGrid(sys.stderr, cells) as grid,
+        executors.executor(cluster, jobs or os.cpu_count() or 1) as executor,
+    ):
         for place, outcome in matrix.run(tasks, executor):
             cells[place] = matrix.cell_of(tasks[place], outcome, record)
             grid.show(cells, cells[place])

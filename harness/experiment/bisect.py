@@ -7,7 +7,7 @@ disagrees, the compiler has to do with it, and the search is done again with eac
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from harness.errors import InputError, Unsupported
 from harness.experiment.history import Commits, History, Line, to_test
 from harness.experiment.job import TARGET
 from harness.experiment.journal import Journal
-from harness.experiment.task import Installed, Source, Task, outcome_of
-from harness.fleet import work
+from harness.experiment.task import Installed, Source, Task, outcome_of, submit
+from harness.fleet import Executor
 from harness.toolchain.commit import (
     MAKE_BASH,
     AtCommit,
@@ -156,7 +156,7 @@ class Bisection:
             control=False,
             invariants=(asked.check,),
         )
-        return self.executor.submit(work, msgspec.json.encode(task))
+        return submit(task, self.executor)
 
     def _source(self, point: str, tools: str | None) -> Source:
         if self.question.repository is None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import as_completed
 from itertools import product
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import msgspec
 
 from harness.arch import host_goarch
 from harness.experiment.journal import writing_into
-from harness.experiment.task import Installed, Outcome, Source, Task, outcome_of
-from harness.fleet import work
+from harness.experiment.task import Installed, Outcome, Source, Task, outcome_of, submit
+from harness.fleet import Executor
 from harness.recording import Schedule
 from harness.toolchain.commit import AtCommit
 from harness.toolchain.find import release_name
@@ -45,7 +45,7 @@ def source_of(name: str, repository: Path | None) -> Source:
 
 def run(tasks: Sequence[Task], executor: Executor) -> Iterator[tuple[int, Outcome]]:
     """Do tasks on an executor; yield the place of each and what came of it, as they end."""
-    under_way = {executor.submit(work, msgspec.json.encode(t)): n for n, t in enumerate(tasks)}
+    under_way = {submit(task, executor): number for number, task in enumerate(tasks)}
     for future in as_completed(under_way):
         number = under_way[future]
         yield number, outcome_of(future, tasks[number].source.name)

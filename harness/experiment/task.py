@@ -22,6 +22,7 @@ from harness.experiment.check import Settings, check_toolchain, verdict_on
 from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job, Runner, run_here
 from harness.experiment.program import ProgramSettings, run_program
+from harness.fleet import Executor, work
 from harness.invariants import INVARIANTS
 from harness.recording import Schedule
 from harness.toolchain import build_target, find_toolchain
@@ -103,13 +104,19 @@ def do(task: Task, hear: Callable[[str], None] = lambda _: None) -> Outcome:
     return Outcome(check, None, recording, seconds, cpu_seconds)
 
 
+def submit(task: Task, executor: Executor) -> Future[bytes]:
+    """Hand a task to an executor. A machine that does it has to have what it `needs`."""
+    needs = ("qemu",) if task.cpu else (task.goarch or host_goarch(), "ptrace")
+    return executor.submit(work, msgspec.json.encode(task), needs=needs)
+
+
 def outcome_of(future: Future[bytes], name: str) -> Outcome:
     """Return what came of a task that was submitted; that its process died is a failure, too."""
     try:
         return msgspec.json.decode(future.result(), type=Outcome)
-    except RuntimeError as error:
-        code, mend = HarnessError.exit_code, "the same command again goes on where this one was"
-        return Outcome(None, Failure(name, code, str(error), mend), b"", 0, 0)
+    except HarnessError as error:
+        failure = Failure(name, error.exit_code, error.message, error.mend)
+        return Outcome(None, failure, b"", 0, 0)
 
 
 def check_task(task: Task, record: Path | None, hear: Callable[[str], None]) -> Check:

@@ -1,5 +1,6 @@
 """Tasks on a Dask cluster of real processes, some of which die."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, as_completed
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -273,3 +275,30 @@ def test_dask_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ClusterError, match="Dask cannot be imported") as told:
         Cluster("tcp://127.0.0.1:9")
     assert told.value.mend == "pip install 'debugcall-harness[fleet]'"
+
+
+def command(*words: str, cwd: Path) -> Any:  # noqa: ANN401 - JSON
+    code = "import sys; from harness.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--json"],
+        cwd=cwd,
+        capture_output=True,
+        check=False,
+        timeout=GENEROUS * 4,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_commands_take_a_cluster(workers: Workers, tmp_path: Path) -> None:
+    for _ in range(2):
+        workers.start(f"ptrace=1 {ARCH}=1")
+    cluster = ("--cluster", workers.address)
+    words = ["--go", "go1.21.1,go1.21.3", "-n", "20", "--record", "recordings"]
+    cells = command("matrix", *words, *cluster, cwd=tmp_path)["cells"]
+    assert [cell["conclusion"]["result"] for cell in cells] == ["fail", "pass"]
+    assert len(list((tmp_path / "recordings").iterdir())) == 2
+    words = ["--releases", "go1.21.0..go1.21.3", "--jobs", "2"]
+    found = command("bisect", *words, *cluster, cwd=tmp_path)
+    assert found["suspects"] == ["go1.21.2"]
+    assert found["proven"] is True

@@ -1,10 +1,9 @@
 """What a bisection makes of test results. Programs are built and run in tests/integration only."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -30,7 +29,10 @@ class Answering:
         self._answer = answer
         self.asked: list[tuple[str, str | None]] = []
 
-    def submit(self, _: object, task: bytes, /, *args: Any, **kwargs: Any) -> Future[bytes]:  # noqa: ANN401, ARG002 - Executor's own
+    def submit(
+        self, _: Callable[..., bytes], task: bytes, /, *, needs: Iterable[str] = ()
+    ) -> Future[bytes]:
+        assert set(needs) == {"amd64", "ptrace"}
         source = msgspec.json.decode(task, type=Task).source
         assert isinstance(source, AtCommit)
         self.asked.append((source.commit, source.tools))
@@ -71,7 +73,7 @@ def run(
     executor = Answering(answer)
     question = Question(str(clone), old, new, "thread-until-dispatch", 40, "amd64")
     journal = Journal(clone.parent / "out", question)
-    return Bisection(question, journal, executor).commits(find), executor  # type: ignore[arg-type]
+    return Bisection(question, journal, executor).commits(find), executor
 
 
 def fixed_since(commits: list[str], first: int) -> Answer:
