@@ -1,6 +1,6 @@
 """What a bisection costs, in CPU seconds of all its processes, against make.bash for each step.
 
-    scripts/bench/bisect CLONE [OLD NEW]
+    scripts/bench/bisection CLONE [OLD NEW]
 
 The default ends are 605 commits apart; the newer one is the fix that this project began with. The
 cache is an empty one, except for releases that were fetched. make.bash runs once, for the new end.
