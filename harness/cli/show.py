@@ -31,10 +31,24 @@ def _names(
     metavar="OUT.json",
     help="Write all calls to OUT.json instead, as a Chrome trace; ui.perfetto.dev shows it.",
 )
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(),
+    callback=options.file_name,
+    metavar="OUT.html",
+    help="Write a page to OUT.html instead, on which the calls can be picked.",
+)
 @click.argument(
     "files", metavar="FILE...", type=click.Path(), nargs=-1, required=True, callback=_names
 )
-def command(*, call: int | None, trace_file: Path | None, files: tuple[Path, ...]) -> int:
+def command(
+    *,
+    call: int | None,
+    trace_file: Path | None,
+    html_file: Path | None,
+    files: tuple[Path, ...],
+) -> int:
     """Show a call of a recording, thread by thread.
 
     Each thread has a lane, and the call goes its way through them, from top to bottom. Several
@@ -44,19 +58,26 @@ def command(*, call: int | None, trace_file: Path | None, files: tuple[Path, ...
     This judges as `debugcall verify` does, but ends in 0 whatever it shows.
     """
     from harness.experiment.recorded import exhibit
-    from harness.report import terminal
-    from harness.report.look import look
+    from harness.report import outfile
 
+    wanted = [path for path in (trace_file, html_file) if path]
     exhibits = [exhibit(file) for file in files]
+    for path in wanted:
+        outfile.claim(path)
     if trace_file:
-        from harness.report import outfile
         from harness.report.trace import trace
 
-        outfile.claim(trace_file)
         outfile.write(trace_file, trace(exhibits, call))
-        return 0
-    lines = look(exhibits, call, columns=_columns())
-    output.write(terminal.styled(lines, to=sys.stdout))
+    if html_file:
+        from harness.report.html import page
+
+        outfile.write(html_file, page(exhibits, call))
+    if not wanted:
+        from harness.report import terminal
+        from harness.report.look import look
+
+        lines = look(exhibits, call, columns=_columns())
+        output.write(terminal.styled(lines, to=sys.stdout))
     return 0
 
 

@@ -28,6 +28,8 @@ STYLES = {
 }
 _GAP = 4
 """Columns between two pages that stand side by side."""
+COMPARED = ("", "call goroutine", "another thread", "dispatched on", "moved")
+"""The heads of a comparison."""
 _OUTCOMES = {"migrated": BAD, "refused": GOOD}
 
 
@@ -105,16 +107,16 @@ def _beside(pages: Sequence[list[Line]]) -> Iterator[Line]:
 
 
 def _comparison(exhibits: Sequence[Exhibit], chosen: Sequence[Injection | None]) -> Iterator[Line]:
-    head = ("", "call goroutine", "another thread", "dispatched on", "moved")
-    rows = [_compared(*pair) for pair in zip(exhibits, chosen, strict=True)]
-    widths = [max(len(row[i][0]) for row in rows) for i in range(len(head))]
-    widths = [max(width, len(name)) + 2 for width, name in zip(widths, head, strict=True)]
-    yield [(name.ljust(width), FAINT) for name, width in zip(head, widths, strict=True)]
+    rows = [compared(*pair) for pair in zip(exhibits, chosen, strict=True)]
+    widths = [max(len(row[i][0]) for row in rows) for i in range(len(COMPARED))]
+    widths = [max(width, len(name)) + 2 for width, name in zip(widths, COMPARED, strict=True)]
+    yield [(name.ljust(width), FAINT) for name, width in zip(COMPARED, widths, strict=True)]
     for row in rows:
         yield [(text.ljust(width), style) for (text, style), width in zip(row, widths, strict=True)]
 
 
-def _compared(exhibit: Exhibit, injection: Injection | None) -> Line:
+def compared(exhibit: Exhibit, injection: Injection | None) -> Line:
+    """Return what tells a recording, and the call of it that is shown, from another one."""
     injections = exhibit.recording.injections
     moved = sum(i.outcome is Outcome.MIGRATED for i in injections)
     share = (f"{moved} of {len(injections)}", BAD if moved else "")
