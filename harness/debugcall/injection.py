@@ -198,7 +198,7 @@ class Injection:
         elif stop.kind is Kind.BREAKPOINT:
             self.timing.reached(self, stop.thread)
         elif stop.kind is Kind.FOREIGN_TRAP:
-            if stop.thread.registers.goroutine == self.call_g:
+            if self.call_g and stop.thread.registers.goroutine == self.call_g:
                 # runtime.Breakpoint in the callee: to stop there is what it asks a debugger for.
                 stop.thread.signal = 0
                 if self.program.arch.pass_breakpoint(stop.thread.registers, self.process.memory):

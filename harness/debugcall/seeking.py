@@ -88,6 +88,8 @@ def _sample(program: Program) -> Caller | None:
     process = program.process
     process.stop_all()
     for thread in process.threads.values():
+        if not thread.stopped:  # a leader that ended before the others
+            continue
         process.read_registers(thread)
         if not process.has_news(thread) and not why_unsafe(program, thread):
             process.resume_all(but=[thread])

@@ -81,7 +81,8 @@ def exercise(
         here = [todo.popleft() for _ in range(min(plan.per_stop, len(todo)))]
         for schedule, calls in groupby(here):
             if schedule is Schedule.NATURAL:
-                volley(session, caller, called, len(list(calls)))
+                wanted = len(list(calls))
+                left += [schedule] * (wanted - volley(session, caller, called, wanted, until))
                 continue
             for _ in calls:
                 if monotonic() < until:

@@ -5,6 +5,7 @@ The Go linker writes all types into a few units, with their names inline
 """
 
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -51,12 +52,14 @@ def dwarf_evidence(image: ElfImage) -> Iterator[Evidence]:
 
 def _offsets(info: DebugSection, abbreviations: DebugSection, type_name: str) -> Mapping[str, int]:
     name = type_name.encode()
-    at = 0
+    at = end = 0
+    unit, units = None, _units(info)
     for _ in range(_HITS):
         at = info.find(name + b"\0", at + 1)
+        while at >= end:
+            end, unit = next(units, (sys.maxsize, None))
         if at < 0:
             break
-        unit = _unit(info, at)
         if unit is not None:
             # Copies of a bounded size: so no damaged tree can keep the reader busy.
             table = abbreviations.read(unit.abbreviations, _TABLE)
@@ -67,8 +70,8 @@ def _offsets(info: DebugSection, abbreviations: DebugSection, type_name: str) ->
     return {}
 
 
-def _unit(info: DebugSection, place: int) -> Unit | None:
-    """The unit round `place`; None if there is none of a known form."""
+def _units(info: DebugSection) -> Iterator[tuple[int, Unit | None]]:
+    """Yield where each unit ends, and the unit; None if it is of no known form."""
     at = 0
     for _ in range(_UNITS):
         header = info.read(at, 12)
@@ -77,8 +80,6 @@ def _unit(info: DebugSection, place: int) -> Unit | None:
         length, version = struct.unpack_from("<IH", header)
         if length < 8 or length >= 0xFFFFFFF0:
             break
-        if place < at + 4 + length:
-            abbreviations = struct.unpack_from("<I", header, 8 if version >= 5 else 6)[0]
-            return Unit(version, abbreviations) if 2 <= version <= 5 else None
         at += 4 + length
-    return None
+        abbreviations = struct.unpack_from("<I", header, 8 if version >= 5 else 6)[0]
+        yield at, Unit(version, abbreviations) if 2 <= version <= 5 else None

@@ -1,6 +1,7 @@
 """The schedule that does nothing: for throughput, for soaks, as the honest comparison."""
 
 from contextlib import nullcontext
+from time import monotonic
 
 from harness.arch.binding import PtraceError
 from harness.debugcall.caller import Caller
@@ -12,6 +13,8 @@ from harness.errors import TargetError
 from harness.recording import Callee, Schedule
 from harness.tracer import Thread
 from harness.tracer.placement import on_one_core
+
+_BETWEEN_LOOKS = 50  # calls from one look at the clock to the next; they take milliseconds
 
 
 class Natural:
@@ -38,19 +41,24 @@ class Natural:
         """Nothing to take back."""
 
 
-def volley(session: Session, caller: Caller, callee: Callee, number: int) -> None:
+def volley(
+    session: Session, caller: Caller, callee: Callee, number: int, until: float = NEVER
+) -> int:
     """Make `number` natural calls of `callee` from `caller`, as fast as ptrace goes.
 
-    A thread of a launched program shares a core with the harness meanwhile. Raises as
-    `Session.inject` does.
+    No more are begun when monotonic() reaches `until`; returns how many were made. A thread of a
+    launched program shares a core with the harness meanwhile. Raises as `Session.inject` does.
     """
     process = session.process
     # A program that was attached to keeps its masks, even should the harness be killed.
     together = on_one_core(process.pid, caller.thread.tid) if process.launched else nullcontext()
     try:
         with together:
-            while number > 0:
-                number -= _fire(session, caller, callee, number)
+            left = number
+            while left > 0 and monotonic() < until:
+                few = left if until == NEVER else min(left, _BETWEEN_LOOKS)
+                left -= _fire(session, caller, callee, few)
+            return number - left
     except (PtraceError, OSError):
         if process.dies():
             raise TargetError(f"during the call of {callee.name} the target ended") from None

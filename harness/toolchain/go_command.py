@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.cache import no_room
 from harness.errors import BuildError, HarnessError
 
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _END_LIMIT = 5.0  # seconds that a Go command has to end when it is interrupted
 _LEAST_FREE = 1 << 20  # bytes: a disk with less is full
 _SHOWN_LINES = 20  # of a compiler's output in an error
@@ -53,12 +53,11 @@ def run_command(
 
 def _end_group(process: subprocess.Popen[str]) -> None:
     """End a Go command and its compilers; it waits for them and removes what it has written."""
-    try:
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
         os.killpg(process.pid, signal.SIGINT)
         process.wait(_END_LIMIT)
-    finally:
-        with suppress(ProcessLookupError):  # all have ended
-            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # all have ended
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def failure(what: str, output: str, scratch: Path, mend: str) -> HarnessError:

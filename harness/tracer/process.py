@@ -3,6 +3,7 @@
 All threads are traced, or none.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -20,6 +21,8 @@ from harness.tracer.launch import start_suspended
 from harness.tracer.procfs import is_zombie, status
 from harness.tracer.stops import Kind, Thread
 from harness.tracer.threadgroup import STOP_LIMIT, ThreadGroup
+
+_log = logging.getLogger(__name__)
 
 
 class Process(ThreadGroup):
@@ -114,7 +117,30 @@ class Process(ThreadGroup):
         with ExitStack() as steps:  # each is taken, whatever becomes of the others
             steps.callback(self.threads.clear)
             steps.callback(self._let_all_go)
-            self.stop_all()
+            self._stop_for_good()
+
+    def _stop_for_good(self) -> None:
+        """Stop every thread, however long one with an armed breakpoint takes.
+
+        One that is let go with it would end the process when it comes by. While a child of it has
+        its memory (vfork(2)), a thread does not stop; Go's syscall.forkExec makes such.
+        """
+        told = False
+        while True:
+            try:
+                return self.stop_all()
+            except HarnessError:
+                armed = [thread.tid for thread in self.threads.values() if any(thread.breakpoints)]
+                if not armed:
+                    raise
+                if not told:
+                    told = True
+                    _log.warning(
+                        "waiting for thread %d of process %d, which the kernel does not stop: let "
+                        "go now, it would end the process at its next breakpoint (cat "
+                        "/proc/%d/task/%d/wchan says what it waits for)",
+                        *(armed[0], self.pid, self.pid, armed[0]),
+                    )
 
     def _let_all_go(self) -> None:
         with ExitStack() as steps:

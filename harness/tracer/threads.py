@@ -43,7 +43,8 @@ class Threads:
         """Do so for all threads, which must be stopped, and for each thread to come."""
         self._everywhere[slot] = address
         for thread in self.threads.values():
-            self.set_breakpoint(thread, slot, address)
+            if thread.stopped:  # a leader that ended before the others never is, nor does it run
+                self.set_breakpoint(thread, slot, address)
 
     def _program(self, thread: Thread, addresses: Sequence[int | None]) -> None:
         if thread.breakpoints != addresses:

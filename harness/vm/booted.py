@@ -80,6 +80,11 @@ class Booted:
                         shutil.copyfileobj(content, stream)
         except OSError as error:
             raise unwritable(error, out) from error
+        except tarfile.TarError as error:
+            raise GuestError(
+                f"what the command left in the arm64 guest came through damaged: {error}",
+                mend="try again",
+            ) from error
 
 
 def _too_slow(limit: float, last: Sequence[str]) -> GuestError:

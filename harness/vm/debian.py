@@ -104,15 +104,23 @@ def content_of(package: Path) -> Iterator[tuple[str, Entry]]:
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as unpacking:
+        assert unpacking.stderr is not None
         try:
             with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
                 for member in archive:
                     if member.name.strip("./"):
                         yield from _entry(archive, member)
+            # An archive that breaks off between two members looks whole.
+            said = unpacking.stderr.read().decode(errors="replace").strip()
+            if unpacking.wait():
+                raise _damaged(package, said)
         except tarfile.TarError as error:
-            assert unpacking.stderr is not None
-            said = unpacking.stderr.read().decode(errors="replace").strip() or error
-            raise GuestError(f"cannot unpack {package.name}: {said}", mend="try again") from None
+            said = unpacking.stderr.read().decode(errors="replace").strip()
+            raise _damaged(package, said or str(error)) from None
+
+
+def _damaged(package: Path, said: str) -> GuestError:
+    return GuestError(f"cannot unpack {package.name}: {said}", mend="try again")
 
 
 def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[tuple[str, Entry]]:

@@ -45,6 +45,7 @@ _KERNEL_OPTIONS = (
     "kpti=off",
     "mitigations=off",
 )
+_LONGEST_POLL = 3600.0  # seconds; poll(2) takes milliseconds as a C int
 _CHUNK = 65536
 
 
@@ -126,8 +127,10 @@ class Console:
             while self._lines:
                 yield text_of(self._lines.popleft())
             rest = deadline - monotonic()
-            if rest <= 0 or not poll.poll(rest * 1000):
+            if rest <= 0:
                 raise TimeoutError
+            if not poll.poll(min(rest, _LONGEST_POLL) * 1000):
+                continue
             chunk = self._output.read(_CHUNK)
             if not chunk:
                 return

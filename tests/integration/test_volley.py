@@ -1,5 +1,6 @@
 """Volleys of natural calls: what becomes of a call in which something fails."""
 
+import time
 from collections.abc import Callable
 from errno import EIO
 from pathlib import Path
@@ -165,3 +166,15 @@ def test_the_events_of_a_volley(build: Build, tmp_path: Path) -> None:
         assert len(set(times)) > 1
     assert_all_ended(recording)
     assert load(path) == recording
+
+
+def test_a_volley_ends_when_its_time_is_over(build: Build) -> None:
+    with ready(build("caller")) as target:
+        caller = seek(target.session)
+        assert volley(target.session, caller, ADD, 7, until=0.0) == 0
+        begin = time.monotonic()
+        made = volley(target.session, caller, ADD, 1_000_000, until=begin + 0.2)
+        assert 0 < made < 1_000_000
+        recording = target.session.recorder.recording()
+        assert len(recording.injections) == made
+        assert_all_ended(recording)

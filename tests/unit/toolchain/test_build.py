@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BuildError, HarnessError, InputError, Unsupported
-from harness.toolchain import Toolchain, build_target
+from harness.toolchain import Toolchain, build_target, go_command
 from harness.toolchain.sources import content_of, gotargets_folder, target_names
 
 
@@ -72,13 +72,17 @@ def test_a_library_that_cannot_be_read(tmp_path: Path, empty_cache: Path) -> Non
     assert not empty_cache.exists()
 
 
-def test_an_interrupted_build_leaves_no_process_behind(tmp_path: Path, empty_cache: Path) -> None:
+@pytest.mark.parametrize("stubborn", ["", "trap '' INT"])
+def test_an_interrupted_build_leaves_no_process_behind(
+    tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch, stubborn: str
+) -> None:
+    monkeypatch.setattr(go_command, "_END_LIMIT", 0.5)
     toolchain = failing_toolchain(tmp_path / "go", "")
     # What a shell starts in the background ignores SIGINT. A FIFO is read to its end when the
     # last writer has ended.
     os.mkfifo(tmp_path / "alive")
     toolchain.go.write_text(
-        f"#!/bin/sh\nexec >{tmp_path}/alive\n(sleep 30; echo left) &\necho up\nwait\n"
+        f"#!/bin/sh\n{stubborn}\nexec >{tmp_path}/alive\n(sleep 30; echo left) &\necho up\nwait\n"
     )
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(_interrupt_and_read, tmp_path / "alive")

@@ -113,3 +113,13 @@ def test_a_damaged_package(tmp_path: Path) -> None:
     (tmp_path / "x.deb").write_text("no package")
     with pytest.raises(GuestError, match=r"cannot unpack x\.deb: dpkg-deb: error"):
         dict(content_of(tmp_path / "x.deb"))
+
+
+def test_a_package_that_breaks_off_between_two_files(
+    tmp_path: Path, program: Callable[[str, str], Path]
+) -> None:
+    (tmp_path / "a").write_text("a")
+    script = f"#!/bin/sh\ntar -C {tmp_path} -cf - a\necho short >&2\nexit 2\n"
+    program("dpkg-deb", script)
+    with pytest.raises(GuestError, match=r"cannot unpack x\.deb: short"):
+        dict(content_of(tmp_path / "x.deb"))
