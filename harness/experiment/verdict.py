@@ -111,6 +111,9 @@ def _doubts(
         yield f"no theft was tried; {witness}"
     if contested < CONTESTED_SHARE * tried:
         yield f"only {contested} of {tried} thefts came about; {witness}"
+    # A verdict on another invariant rests on both witnesses, too.
+    for finding in INVARIANTS["witnesses-agree"].check(recording):
+        yield f"the witnesses do not agree: {finding.text}"
 
 
 def _unplanned(recording: Recording) -> Iterator[str]:

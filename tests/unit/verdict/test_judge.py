@@ -10,6 +10,7 @@ from harness.experiment.verdict import SHOWN, judge
 from harness.invariants import INVARIANTS
 from harness.recording import (
     AnyEvent,
+    Entry,
     Exited,
     Inject,
     Planned,
@@ -195,6 +196,13 @@ def test_only_the_invariants_that_are_named_are_asked() -> None:
     assert judge(recording, ["computation-right"]).result is Result.FAIL
     with pytest.raises(KeyError):
         judge(recording, ["no-such-invariant"])
+
+
+def test_witnesses_that_do_not_agree_allow_no_pass_of_another_invariant() -> None:
+    odd = recordings.altered(recordings.refused(), Entry, locked=False)
+    verdict = judge(recordings.recording(odd), ["thread-until-dispatch"])
+    assert verdict.result is Result.INCONCLUSIVE
+    assert "the witnesses do not agree: the theft was refused" in verdict.reason
 
 
 def test_thefts_that_succeeded_are_never_said_to_be_refused() -> None:
