@@ -69,8 +69,10 @@ class Page:
             self._next()
 
     def run(self, expression: str) -> Any:  # noqa: ANN401 - what JavaScript returns
-        """Return the value of a JavaScript expression."""
-        done = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression; that of a promise when it has one."""
+        done = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
@@ -87,6 +89,13 @@ class Page:
                 windowsVirtualKeyCode=code,
                 **text,
             )
+
+    def follow(self) -> None:
+        """Press Enter on a link within the page, and wait until it has been followed."""
+        self._seen.clear()
+        self.press("Enter")
+        while "Page.navigatedWithinDocument" not in self._seen:
+            self._next()
 
     def picture(self) -> bytes:
         """Return the whole page as a PNG."""

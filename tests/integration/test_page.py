@@ -143,7 +143,11 @@ def test_the_keyboard_reaches_each_call(browser: Page, file: Path) -> None:
     while browser.run("document.activeElement.hash") != "#r0-call-3":
         browser.press("Tab")
     assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    browser.press("Enter")
+    browser.run(
+        "void (changed = new Promise(done => addEventListener('hashchange', () => done())))"
+    )
+    browser.follow()
+    browser.run("changed")
     assert browser.run(SHOWN) == ["r0-call-3", "r1-call-0"]
     current = "[...document.querySelectorAll('[aria-current]')].map(e => e.hash)"
     assert browser.run(current) == ["#r0-call-3", "#r1-call-0"]
@@ -154,7 +158,7 @@ def test_it_works_without_script(browser: Page, file: Path) -> None:
     browser.open(file)
     while browser.run("document.activeElement.hash") != "#r0-call-2":
         browser.press("Tab")
-    browser.press("Enter")
+    browser.follow()
     assert browser.run(SHOWN) == ["r0-call-2", "r1-call-0"]
     browser.call("Emulation.setScriptExecutionDisabled", value=False)
 

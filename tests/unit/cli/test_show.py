@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
-from harness.recording import Recorder
+from harness.recording import Hold, Recorder, Release
 from tests import recordings
 from tests.unit.cli.conftest import Script
 from tests.unit.cli.recordings import write
@@ -160,3 +161,30 @@ def test_signs_that_an_encoding_lacks_are_replaced(
     done = python(source, command, str(write(tmp_path / "r", "m")), PYTHONIOENCODING=encoding)
     assert done.returncode == (0 if command == "show" else 1)
     assert "+=========>       THE CALL MOVES to thread 102\n" in done.stdout
+
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "show.md"
+
+
+def masked(line: str) -> str:
+    """Return a line without its numbers, and without the width of columns."""
+    return " ".join(re.sub(r"[0-9]+(\.[0-9]+)*", "N", line).split())
+
+
+def test_the_pictures_in_the_documentation_are_those_that_are_drawn(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    moved = recordings.migrated()
+    moved.insert(6, Release(t=45, call=0, tid=recordings.INJECTING, why="dispatched"))
+    kept = [event for event in recordings.refused() if not isinstance(event, Hold | Release)]
+    for name, call in (("go1.21.1.jsonl", moved), ("go1.22.0.jsonl", kept)):
+        with Recorder(tmp_path / name) as recorder:
+            recorder.add_all(recordings.recording(call).events)
+    _, out, _ = show(capsys, *sorted(tmp_path.iterdir()))
+    drawn = {masked(line.replace(f"{tmp_path}/", "")) for line in out.splitlines()}
+    blocks = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("    ")]
+    pictures = [masked(line) for line in blocks if not line.strip().startswith("debugcall ")]
+    # These tell how many calls there were, and break where their numbers are longer.
+    loose = re.compile(r"in N cases$|were refused$|^Thread N took|^thread N|^another one")
+    assert {line for line in pictures if not loose.search(line)} <= drawn
+    assert len(pictures) > 35

@@ -81,6 +81,7 @@ def test_a_call_that_moves_after_its_dispatch() -> None:
     assert "THE CALL MOVES to thread 103" in drawn(moved)
     assert "restore, on another thread" in drawn(moved)
     assert "WRONG" not in drawn(moved)
+    assert "✗       restore" in drawn(moved)
 
 
 def test_registers_that_would_be_changed_are_named() -> None:

@@ -11,10 +11,18 @@ from hypothesis import HealthCheck, given, settings
 
 from harness.cli import main
 from harness.errors import InputError
-from harness.recording import AnyEvent, Recording, Schedule
+from harness.recording import AnyEvent, Entry, Recording, Release, Schedule
 from harness.report.trace import trace
 from tests.any_recording import acceptable
-from tests.recordings import altered_trap, migrated, natural, refused, rejected, uncontested
+from tests.recordings import (
+    altered,
+    altered_trap,
+    migrated,
+    natural,
+    refused,
+    rejected,
+    uncontested,
+)
 from tests.unit.report.exhibits import exhibit, written
 
 FIELDS = {
@@ -156,6 +164,19 @@ def test_calls_of_all_kinds_are_well_nested(tmp_path: Path) -> None:
     events = checked(trace([exhibit(tmp_path / "r", *calls)]))
     nested(events)
     assert len(set(names(events, "X", cat="call"))) == len(CALLS)
+
+
+def test_time_that_runs_backwards_is_never_negative(tmp_path: Path) -> None:
+    before = altered(migrated(), Entry, t=-5_000)
+    events = checked(trace([exhibit(tmp_path / "r", before)]))
+    assert min(event["ts"] for event in events if event["ph"] == "X") == 0
+
+
+def test_an_arrow_begins_where_the_call_was(tmp_path: Path) -> None:
+    released = migrated()
+    released.insert(4, Release(t=35, call=0, tid=103, why="time limit"))
+    events = checked(trace([exhibit(tmp_path / "r", released)]))
+    assert [event["tid"] for event in events if event["ph"] in "sf"] == [101, 102]
 
 
 def test_one_call_can_be_chosen(tmp_path: Path) -> None:
