@@ -77,7 +77,7 @@ def _ends(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     is_flag=True,
     help="Build the culprit and its parents by make.bash, too, and check these.",
 )
-@options.as_json
+@options.bisections_as_json
 def command(  # noqa: PLR0913 - an option each
     *,
     repo: Path | None,
@@ -144,9 +144,10 @@ def command(  # noqa: PLR0913 - an option each
                 first, last = (repository.resolve(end) for end in ends)
                 first = repository.beginning(first, last)
                 results.append(bisection((first, last), str(repository.folder)).commits(wanted))
+    code = 0 if results[-1].proven else 125
     if as_json:
-        output.write_json(results if len(results) > 1 else results[0])
+        output.write_json({"exit_code": code, "bisections": results})
     else:
         for result in results:
             output.write("\n".join(report.account(result, options.again())))
-    return 0 if results[-1].proven else 125
+    return code

@@ -67,7 +67,7 @@ def _schedules(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     help="Keep the recordings in this folder.",
 )
 @options.junit
-@options.as_json
+@options.cells_as_json
 def command(  # noqa: PLR0913 - an option each
     *,
     names: list[str],

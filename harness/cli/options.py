@@ -59,6 +59,18 @@ as_json = click.option(
     help='Print one JSON document: {"exit_code": ..., "checks": [...]}. A check that came to no '
     'verdict has "error" and "mend".',
 )
+bisections_as_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help='Print one JSON document: {"exit_code": ..., "bisections": [...]}.',
+)
+cells_as_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help='Print one JSON document: {"exit_code": ..., "cells": [...]}.',
+)
 record = click.option(
     "--record",
     type=click.Path(),

@@ -64,7 +64,7 @@ def _range(found: Bisected) -> str:
         return counted(found.points, "release")
     what = "the compiler or " if found.own_tools else ""
     return (
-        f"{counted(found.points, 'commit')}, {found.candidates} of them change {what}"
+        f"{counted(found.points, 'commit')}, of which {found.candidates} may have changed {what}"
         "what the target links"
     )
 

@@ -105,7 +105,8 @@ def bisect(history: History, old: str, new: str, *words: str, cwd: Path) -> Any:
         cwd=cwd,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    (answer,) = json.loads(done.stdout)["bisections"]
+    return answer
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
@@ -186,9 +187,10 @@ def test_it_goes_on_where_it_was_killed(history: History, tmp_path: Path) -> Non
     assert kept
     done = debugcall(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["suspects"] == [history.fixes]
+    (answer,) = json.loads(done.stdout)["bisections"]
+    assert answer["suspects"] == [history.fixes]
     assert journal.read_text().splitlines()[1 : 1 + len(kept)] == kept
-    tested = [line["key"] + str(line["number"]) for line in json.loads(done.stdout)["tested"]]
+    tested = [line["key"] + str(line["number"]) for line in answer["tested"]]
     assert len(tested) == len(set(tested)), "something was tested twice"
 
 
@@ -287,6 +289,6 @@ def test_a_matrix_takes_commits_and_releases(history: History, tmp_path: Path) -
 def test_releases_are_searched_too(tmp_path: Path) -> None:
     done = debugcall("bisect", "--releases", "go1.21.0..go1.21.3", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    (answer,) = json.loads(done.stdout)["bisections"]
     assert answer["suspects"] == ["go1.21.2"]
     assert [test["point"] for test in answer["proof"]] == ["go1.21.2", "go1.21.1"]

@@ -299,6 +299,6 @@ def test_the_commands_take_a_cluster(workers: Workers, tmp_path: Path) -> None:
     assert [cell["conclusion"]["result"] for cell in cells] == ["fail", "pass"]
     assert len(list((tmp_path / "recordings").iterdir())) == 2
     words = ["--releases", "go1.21.0..go1.21.3", "--jobs", "2"]
-    found = command("bisect", *words, *cluster, cwd=tmp_path)
+    (found,) = command("bisect", *words, *cluster, cwd=tmp_path)["bisections"]
     assert found["suspects"] == ["go1.21.2"]
     assert found["proven"] is True

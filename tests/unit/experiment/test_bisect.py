@@ -107,7 +107,7 @@ def test_a_change_of_the_compiler_is_found_when_the_proof_disagrees(clone: Path)
     found, _ = run(clone, commits[0], commits[-1], answer)
     assert found.suspects == (culprit,)
     assert (found.proven, found.own_tools) == (True, True)
-    assert "change the compiler or what the target links" in "\n".join(account(found, ""))
+    assert "changed the compiler or what the target links" in "\n".join(account(found, ""))
 
 
 def test_what_never_agrees_is_not_proven(clone: Path) -> None:
