@@ -188,7 +188,8 @@ def test_two_processes_build_one_target(toolchain: Toolchains, empty_cache: Path
     assert [builder.returncode for builder in builders] == [0, 0]
     assert len(answers) == 1, "the second one built it again"
     (home,) = (empty_cache / "targets").iterdir()
-    assert {path.name for path in home.iterdir()} <= {"exit", "lock"}
+    assert {path.name for path in home.iterdir()} <= {"built", "lock"}
+    assert [path.name for path in (home / "built").iterdir()] == ["exit"]
 
 
 def test_arm64_is_built_without_hardware(toolchain: Toolchains) -> None:
