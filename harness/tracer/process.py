@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Self
 
 from harness.arch import Arch
-from harness.errors import HarnessError, TargetError
+from harness.errors import HarnessError, Interrupted, TargetError
 from harness.tracer import permission, requests
 from harness.tracer.launch import start_suspended
 from harness.tracer.procfs import is_zombie, status
@@ -23,6 +23,8 @@ from harness.tracer.stops import Kind, Thread
 from harness.tracer.threadgroup import STOP_LIMIT, ThreadGroup
 
 _log = logging.getLogger(__name__)
+_SILENT = 2.0
+"""Seconds until the user is told that a thread is waited for."""
 
 
 class Process(ThreadGroup):
@@ -123,29 +125,41 @@ class Process(ThreadGroup):
         """Stop every thread, however long one with an armed breakpoint takes.
 
         One that is let go with it would end the process when it comes by. While a child of it has
-        its memory (vfork(2)), a thread does not stop; Go's syscall.forkExec makes such.
+        its memory (vfork(2)), a thread does not stop; Go's syscall.forkExec makes such. The others
+        need not wait for it. Raises `Interrupted` if the user does not want to either.
         """
-        told = False
-        while True:
-            try:
-                return self.stop_all()
-            except HarnessError:
-                armed = [thread.tid for thread in self.threads.values() if any(thread.breakpoints)]
-                if not armed:
-                    raise
-                if not told:
-                    told = True
-                    _log.warning(
-                        "waiting for thread %d of process %d, which the kernel does not stop: let "
-                        "go now, it would end the process at its next breakpoint (cat "
-                        "/proc/%d/task/%d/wchan says what it waits for)",
-                        *(armed[0], self.pid, self.pid, armed[0]),
-                    )
+        limit, requests_told = monotonic() + STOP_LIMIT * self.scale, None
+        while not self._all_stop(_SILENT):
+            self._let_all_go()
+            running = [thread for thread in self.threads.values() if not self._stands(thread)]
+            armed = [thread.tid for thread in running if any(thread.breakpoints)]
+            if not armed:
+                if monotonic() < limit:
+                    continue
+                raise self._unstoppable()
+            self._waiter.look()
+            if requests_told is None:
+                requests_told = self._waiter.requests
+                _log.warning(
+                    "waiting for thread %d of process %d, which the kernel does not stop: let go "
+                    "now, it would end the process at its next breakpoint (cat /proc/%d/task/%d/"
+                    "wchan says what it waits for; interrupt once more to let it go all the same)",
+                    *(armed[0], self.pid, self.pid, armed[0]),
+                )
+            elif self._waiter.requests > requests_told:
+                self._waiter.heeded = True
+                raise Interrupted(
+                    f"interrupted while thread {armed[0]} could not be stopped: process {self.pid} "
+                    "ends when that thread comes by its breakpoint",
+                    mend=f"restart process {self.pid} when you can",
+                )
 
     def _let_all_go(self) -> None:
+        """Let all threads go that are stopped."""
         with ExitStack() as steps:
             for thread in self.threads.values():
-                steps.callback(self._let_go, thread)
+                if thread.stopped:
+                    steps.callback(self._let_go, thread)
 
     def _let_go(self, thread: Thread) -> None:
         with suppress(requests.PtraceError):  # it may just have been killed
@@ -156,6 +170,7 @@ class Process(ThreadGroup):
             thread.stopped, thread.signal = False, 0
             self._collect()
         requests.detach(thread.tid, thread.signal)
+        self.threads.pop(thread.tid, None)
 
     def _seize(self, tid: int) -> None:
         try:

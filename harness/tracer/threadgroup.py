@@ -133,19 +133,32 @@ class ThreadGroup(Threads):
             raise Interrupted(f"interrupted by {self._waiter.asked_to_end.name}")
 
     def stop_all(self) -> None:
-        """Stop every thread. What stopped by itself meanwhile is kept for `wait`."""
+        """Stop every thread. What stopped by itself meanwhile is kept for `wait`.
+
+        `HarnessError` if one does not: the others stand then, and are for `close` to let go.
+        """
+        if not self._all_stop(STOP_LIMIT):
+            raise self._unstoppable()
+
+    def _all_stop(self, seconds: float) -> bool:
+        """Stop every thread; False if for so long, times `scale`, none of those that run does."""
         for thread in self.threads.values():
             if not thread.stopped:
                 requests.interrupt(thread.tid)
         while self._announced or not all(map(self._stands, self.threads.values())):
-            if not self._collect():
-                raise HarnessError(
-                    f"process {self.pid} has a thread that does not stop: it waits in the kernel, "
-                    "uninterruptible",
-                    mend=f"see what it waits for: cat /proc/{self.pid}/task/*/wchan",
-                )
+            if not self._collect(seconds):
+                return False
             if self.exit_status is not None:
                 break
+        return True
+
+    def _unstoppable(self) -> HarnessError:
+        tid = next((t.tid for t in self.threads.values() if not self._stands(t)), self.pid)
+        return HarnessError(
+            f"thread {tid} of process {self.pid} does not stop: it waits in the kernel, "
+            "uninterruptible",
+            mend=f"see what it waits for: cat /proc/{self.pid}/task/{tid}/wchan",
+        )
 
     def _stands(self, thread: Thread) -> bool:
         """Whether a thread executes nothing: it is stopped, or the leader that ended before others.
@@ -195,9 +208,9 @@ class ThreadGroup(Threads):
             thread.signal or thread.group_stop or any(stop.thread is thread for stop in self._queue)
         )
 
-    def _collect(self) -> bool:
-        """Reap one event while all threads are to stand still."""
-        limit = monotonic() + STOP_LIMIT * self.scale
+    def _collect(self, seconds: float = STOP_LIMIT) -> bool:
+        """Reap one event while all threads are to stand still; False if none comes in time."""
+        limit = monotonic() + seconds * self.scale
         event = self._waiter.next(limit)
         if event is None:
             return monotonic() < limit  # a signal to end has come: that is dealt with later

@@ -48,7 +48,8 @@ class Waiter:
     """Reaps the threads that the calling thread traces.
 
     There is one at a time in a process, since each would take the other's events: `InputError`.
-    `asked_to_end` is the signal to end that came, if any; `heeded`, whether the caller was told.
+    `asked_to_end` is the signal to end that came last, if any, and `requests` how many came;
+    `heeded`, whether the caller was told.
     """
 
     _in_use = False
@@ -61,6 +62,7 @@ class Waiter:
             )
         Waiter._in_use = True
         self.asked_to_end: signal.Signals | None = None
+        self.requests = 0
         self.heeded = False
         self._closed = False
         unhandled = {number for number in _FATAL if signal.getsignal(number) is signal.SIG_DFL}
@@ -114,4 +116,5 @@ class Waiter:
         if number not in self._ending or signal.getsignal(number) is signal.SIG_IGN:
             return False
         self.asked_to_end = signal.Signals(number)
+        self.requests += 1
         return True

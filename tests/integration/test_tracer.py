@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import logging
 import os
 import random
 import signal
@@ -300,60 +299,6 @@ def test_a_leader_that_ends_before_its_threads(*, attach_first: bool) -> None:
         assert time.monotonic() - begin < STOP_LIMIT
         target.stdin.close()
         assert target.stdout.read() == b"other \n"
-
-
-def test_a_thread_that_cannot_be_stopped_is_not_let_go_with_a_breakpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    # posix_spawn(3) is a vfork: until the child has opened its stdin, the parent does not stop.
-    script = (
-        "import ctypes, os, sys\n"
-        "getppid = ctypes.CDLL(None).getppid\n"
-        "print(ctypes.cast(getppid, ctypes.c_void_p).value, flush=True)\n"
-        "sys.stdin.readline()\n"
-        "stdin = (os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)\n"
-        "pid = os.posix_spawn('/bin/true', ['true'], {}, file_actions=[stdin])\n"
-        "os.waitpid(pid, 0)\n"
-        "getppid()\n"
-        "print('alive', flush=True)\n"
-    )
-    monkeypatch.setenv("DEBUGCALL_TIME_SCALE", "0.02")
-    told: list[str] = []
-
-    class LetGo(logging.Handler):
-        """Lets the child go on when it is told that this is waited for."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            told.append(record.getMessage())
-            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
-
-    log = logging.getLogger("harness.tracer.process")
-    handler = LetGo()
-    log.addHandler(handler)
-    try:
-        with subprocess.Popen(
-            [sys.executable, "-c", script, str(fifo)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as target:
-            assert target.stdin is not None
-            assert target.stdout is not None
-            address = int(target.stdout.readline())
-            with Process.attach(target.pid, ARCH) as process:
-                process.set_breakpoint_everywhere(0, address)
-                process.resume_all()
-                target.stdin.write(b"go\n")
-                target.stdin.flush()
-                children = Path(f"/proc/{target.pid}/task/{target.pid}/children")
-                until(lambda: bool(children.read_text()), "it has a child")
-            assert target.stdout.read() == b"alive\n"
-            assert target.wait(GENEROUS) == 0
-    finally:
-        log.removeHandler(handler)
-    assert len(told) == 1
-    assert f"waiting for thread {target.pid}" in told[0]
 
 
 def test_threads_come_and_go_under_the_tracer(build: Build) -> None:
