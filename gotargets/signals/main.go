@@ -1,7 +1,7 @@
 // Signals lets the outside see that each signal arrives and that the world can stop. It answers each
-// SIGUSR1 with one byte 's' on stdout, and each byte 'g' on stdin with a garbage collection and one byte
-// 'g'. A collection has to preempt a loop without calls, which takes a SIGURG. Same hand-shake and report
-// as caller.
+// SIGUSR1 and SIGTRAP with one byte 's' on stdout, and each byte 'g' on stdin with a garbage collection
+// and one byte 'g'. A collection has to preempt a loop without calls, which takes a SIGURG. Same
+// hand-shake and report as caller.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 		runtime.GOMAXPROCS(3)
 	}
 	arrived := make(chan os.Signal, 1)
-	signal.Notify(arrived, syscall.SIGUSR1)
+	signal.Notify(arrived, syscall.SIGUSR1, syscall.SIGTRAP)
 	go func() {
 		for range arrived {
 			os.Stdout.WriteString("s")

@@ -4,7 +4,7 @@
     1    violation: a promise of the runtime was seen broken
     125  cannot tell: does not build, is not supported, or nothing was proved
     129  wrong usage or input
-    130  interrupted by SIGINT, SIGTERM or SIGHUP
+    130  interrupted by SIGINT, SIGTERM, SIGHUP or SIGQUIT
     131  no permission to trace
     132  the harness itself failed
 
@@ -29,7 +29,7 @@ __all__ = ["main"]
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command with these arguments (`sys.argv` if None) and return its exit code."""
     _open_standard_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP is ignored: let it be
             signal.signal(number, signal.default_int_handler)
     try:
@@ -37,7 +37,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # one more, while the last one was told
         code = Interrupted.exit_code
     if code == Interrupted.exit_code:  # no further one changes that while Python ends
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
     return code
 

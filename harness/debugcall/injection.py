@@ -198,7 +198,8 @@ class Injection:
         elif stop.kind is Kind.BREAKPOINT:
             self.timing.reached(self, stop.thread)
         elif stop.kind is Kind.FOREIGN_TRAP:
-            if self.call_g and stop.thread.registers.goroutine == self.call_g:
+            ours = self.call_g and stop.thread.registers.goroutine == self.call_g
+            if ours and stop.code > 0:  # the kernel made it, and no kill(2)
                 # runtime.Breakpoint in the callee: to stop there is what it asks a debugger for.
                 stop.thread.signal = 0
                 if self.program.arch.pass_breakpoint(stop.thread.registers, self.process.memory):

@@ -9,10 +9,13 @@ from time import monotonic
 
 from harness.debugcall.injection import Injection
 from harness.recording import Schedule
-from harness.schedule.contested import Contested, Phase
+from harness.schedule.contested import HOLD_LIMIT, Contested, Phase
 
 _SYSMON_LIMIT = 0.5
-"""Seconds. sysmon takes 17 ms at the median; it sleeps longer in an idle program."""
+"""Seconds. sysmon takes 17 ms at the median; it sleeps longer in an idle program.
+
+A program that was attached to is held no longer than `HOLD_LIMIT`: somebody waits for it.
+"""
 _LOOK = 0.001
 """Seconds between looks at stackguard0. The runtime's write to it causes no event."""
 
@@ -23,7 +26,8 @@ class Delay(Contested):
     name = Schedule.DELAY
 
     def _preempt(self, call: Injection) -> None:
-        self._until = monotonic() + _SYSMON_LIMIT * call.scale
+        limit = _SYSMON_LIMIT if call.process.launched else HOLD_LIMIT
+        self._until = monotonic() + limit * call.scale
         self.limit = monotonic() + _LOOK
 
     def expired(self, call: Injection) -> None:

@@ -53,11 +53,14 @@ def run_command(
 
 def _end_group(process: subprocess.Popen[str]) -> None:
     """End a Go command and its compilers; it waits for them and removes what it has written."""
-    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(_END_LIMIT)
-    with suppress(ProcessLookupError):  # all have ended
-        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(_END_LIMIT)
+    finally:  # after one more interrupt, too
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def failure(what: str, output: str, scratch: Path, mend: str) -> HarnessError:

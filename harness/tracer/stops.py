@@ -66,7 +66,10 @@ class Thread:
 
 
 class Stop(NamedTuple):
-    """One stop: of which thread, and why. `code` is the wait status of an exit."""
+    """One stop: of which thread, and why.
+
+    `code` is the wait status of an exit, and si_code of a SIGTRAP of the program's own.
+    """
 
     kind: Kind
     thread: Thread

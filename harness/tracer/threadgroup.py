@@ -279,7 +279,7 @@ class ThreadGroup(Threads):
         if code == requests.TRAP_TRACE and self.arch.steps_off_breakpoints:
             return None  # the end of a step, of which a stop of all threads was told first
         thread.signal = signal.SIGTRAP
-        return Stop(Kind.FOREIGN_TRAP, thread)
+        return Stop(Kind.FOREIGN_TRAP, thread, code)
 
     def _still_true(self, stop: Stop) -> bool:
         if stop.kind is Kind.BREAKPOINT:

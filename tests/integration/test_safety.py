@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -175,6 +176,24 @@ def test_a_launched_target_dies_with_the_harness(build: Build) -> None:
 
 
 # -- signals to the target while calls are made --------------------------------------------------
+
+
+class Trapping(Natural):
+    """Send the thread that is about to make the call a SIGTRAP which is not the runtime's."""
+
+    def dispatched(self, call: Injection) -> None:
+        assert not LIBC.tgkill(call.process.pid, call.injecting.tid, signal.SIGTRAP)
+
+
+def test_a_sigtrap_from_outside_arrives_during_a_call(build: Build) -> None:
+    with Running(build("signals")) as target:
+        with Session.attach(target.pid, Recorder()) as session:
+            caller = session.seek([session.site("main.spin")], GENEROUS)
+            callee = Callee("runtime.memequal", (caller.saved.sp, caller.saved.sp, 8), (1,))
+            assert session.inject(caller, callee, Trapping()).results == (1,)
+        until(lambda: select.select([target.stdout], [], [], 0)[0], "it arrived", 10)
+        assert os.read(target.stdout.fileno(), 1) == b"s"
+        assert target.finish().exit_code == 0
 
 
 @pytest.mark.parametrize("schedule", list(Schedule))

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from harness.debugcall.injection import Injection
 from harness.debugcall.program import Program
 from harness.debugcall.session import Session
 from harness.experiment.exercise import Plan, exercise
@@ -20,7 +22,8 @@ from harness.recording import (
     Release,
     Schedule,
 )
-from harness.schedule import Natural, Steal
+from harness.schedule import Delay, Natural, Steal
+from harness.schedule.contested import HOLD_LIMIT
 from harness.toolchain import Toolchain, build_target, find_toolchain, unlocked_runtime
 from harness.verdict import Counts, Result, Verdict
 from tests.conftest import BROKEN_RELEASES, FIXED_RELEASES
@@ -212,6 +215,47 @@ def test_an_attached_target_gets_its_breakpoints_back(
         report = target.finish()
     assert report.rounds > 1000
     assert (report.mismatches, report.exit_code) == (0, 0)
+
+
+def test_an_attached_target_is_not_held_for_a_whole_volley(
+    toolchain: Toolchains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.experiment.exercise.HELD_LIMIT", 0.002)
+    stops: list[int] = []
+    with Running(build_target(toolchain("1.21.3"), "caller")) as target:
+        with Session.attach(target.pid, Recorder()) as session:
+            sites = [session.site("main.round")]
+            plan = Plan.of(Schedule.NATURAL, 1000, 1000)
+            assert exercise(
+                session, sites, lambda _: ADD, plan, lambda events: stops.append(len(events))
+            )
+        assert len(session.recorder.recording().injections) == 1000
+        assert target.finish().mismatches == 0
+    assert len(stops) > 1
+
+
+class Patience(Delay):
+    """Note how long sysmon is waited for."""
+
+    seconds = 0.0
+
+    def expired(self, call: Injection) -> None:
+        self.seconds = max(self.seconds, self._until - monotonic())
+        super().expired(call)
+
+
+def test_an_attached_target_is_not_held_until_sysmon_wakes(
+    toolchain: Toolchains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Program, "asked_to_yield", lambda *_: False)
+    binary = build_target(toolchain("1.21.3"), "caller")
+    with Running(binary) as target:
+        with Session.attach(target.pid, Recorder()) as session:
+            caller = session.seek([session.site("main.round")], GENEROUS)
+            patience = Patience(session)
+            assert session.inject(caller, ADD, patience).results == (5,)
+        assert target.finish().mismatches == 0
+    assert 0 < patience.seconds <= HOLD_LIMIT * session.scale
 
 
 def test_a_schedule_serves_many_callers_and_kinds_of_calls(toolchain: Toolchains) -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -20,7 +21,7 @@ from harness.schedule import Delay, Natural, Steal, volley
 from harness.toolchain import Toolchain, build_target, find_toolchain
 from harness.tracer import Thread
 from tests.conftest import BROKEN_RELEASES
-from tests.integration.running import GENEROUS, Running, assert_free, ended
+from tests.integration.running import GENEROUS, Running, assert_free, ended, status
 from tests.integration.stopping import instructions, ready, report_of, state_of, stop_at
 
 RELEASES = ("1.17.13", "1.20.14", "1.21.1", "1.21.3", None)
@@ -496,3 +497,24 @@ def test_a_failing_harness_ends_the_call_before_it_lets_go(build: Build) -> None
         assert session.recorder.recording().all(Restored)
         assert_free(target.pid)
         assert target.finish().mismatches == 0
+
+
+@pytest.mark.parametrize("by_site", [True, False])
+def test_a_program_whose_first_thread_ends_while_it_is_traced(
+    build: Build, *, by_site: bool
+) -> None:
+    with Running(build("leaderless")) as target:
+        with Session.attach(target.pid, Recorder()) as session:
+            session.process.resume_all()
+            target.stdin.write(b"x")
+            target.stdin.flush()
+            while status(target.pid)["State"][0] != "Z":
+                assert session.process.wait(monotonic() + 0.01) is None
+            # Without a site, threads are looked at wherever they are.
+            caller = session.seek([session.site("main.double")] if by_site else [], GENEROUS)
+            sp = caller.saved.sp
+            callee = Callee("runtime.memequal", (sp, sp, 8), (1,))
+            assert session.inject(caller, callee, Steal(session)).results == (1,)
+        report = target.finish()
+    assert report.rounds > 0
+    assert (report.mismatches, report.exit_code) == (0, 0)

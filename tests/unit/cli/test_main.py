@@ -177,7 +177,7 @@ def waits_for_more(pid: int, pipe: int) -> bool:
     return not unread and Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "S"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_signal_is_130(tmp_path: Path, number: signal.Signals, *, as_json: bool) -> None:
     pipe = tmp_path / "pipe"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from harness.gobinary import GoBinary, LayoutError, static_layout
+from harness.gobinary.debug_section import DebugSection
 from tests.unit.gobinary.synthetic import RUNTIME
 from tests.unit.gobinary.synthetic_elf import Named
 from tests.unit.gobinary.synthetic_table import Fn, varint
@@ -183,6 +184,27 @@ def test_a_name_that_is_no_type_is_passed_over(opened: Opened) -> None:
     decoy = b"\x03runtime.g\0\x07"  # a member of that name
     info = dwarf(TYPES, before=decoy)
     assert static_layout(opened(runtime(), more=sections(info))).g.goid == 152
+
+
+def test_many_units_are_walked_once_for_a_type(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = struct.pack("<IHIB", 8, 4, 0, 8) + b"\0"
+    number = 1000
+    decoys = b"".join(b"\x03" + name.encode() + b"\0" for name in TYPES) * 50
+    info = unit * number + dwarf({}, before=decoys)
+    reads = 0
+
+    def counted(section: DebugSection, start: int, size: int) -> bytes:
+        nonlocal reads
+        reads += 1
+        return read(section, start, size)
+
+    read = DebugSection.read
+    monkeypatch.setattr(DebugSection, "read", counted)
+    static_layout(opened(runtime(), more=sections(info)))
+    assert reads >= number
+    assert reads < len(TYPES) * (number + 200)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,32 @@ def test_an_interrupted_build_leaves_no_process_behind(
     assert not list(empty_cache.glob("targets/*/build-*"))
 
 
+def test_one_more_interrupt_ends_a_stubborn_build_at_once(
+    tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(go_command, "_END_LIMIT", 600.0)
+    toolchain = failing_toolchain(tmp_path / "go", "")
+    os.mkfifo(tmp_path / "alive")
+    toolchain.go.write_text(
+        f"#!/bin/sh\nexec >{tmp_path}/alive\ntrap 'echo no' INT\necho up\n"
+        "for n in $(seq 300); do sleep 0.1; done\necho left\n"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(_interrupt_twice_and_read, tmp_path / "alive")
+        with pytest.raises(KeyboardInterrupt):
+            build_target(toolchain, "caller")
+        assert reading.result() == ""
+    assert not list(empty_cache.glob("targets/*/build-*"))
+
+
+def _interrupt_twice_and_read(fifo: Path) -> str:
+    with fifo.open() as reader:
+        for said in ("up\n", "no\n"):
+            assert reader.readline() == said
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return reader.read()
+
+
 def _interrupt_and_read(fifo: Path) -> str:
     with fifo.open() as reader:
         assert reader.readline() == "up\n"

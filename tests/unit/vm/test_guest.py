@@ -184,6 +184,18 @@ def test_a_guest_that_hangs(
     assert_nothing_is_left(tmp_path)
 
 
+def test_a_limit_of_a_month(guest: Guest, fake: Callable[[str], Path]) -> None:
+    fake("print(word, '0 kept')\n")
+    assert guest.run(["true"], limit=30 * 86400) == 0
+
+
+def test_a_damaged_disk(guest: Guest, fake: Callable[[str], Path], tmp_path: Path) -> None:
+    fake("disk.write(b'?' * 2048)\ndisk.flush()\nprint(word, '0 kept')\n")
+    with pytest.raises(GuestError, match="came through damaged"):
+        guest.run(["true"], limit=60, out=tmp_path / "out")
+    assert_nothing_is_left(tmp_path)
+
+
 def test_a_time_limit_scales(
     guest: Guest, fake: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
