@@ -21,6 +21,7 @@ from harness.errors import HarnessError, InputError
 MORE_ROOM = "free some space, or set XDG_CACHE_HOME (and TMPDIR) to a disk that has some"
 """What mends a full disk."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_LEAST_FREE = 1 << 20  # bytes: a disk with less is full
 
 
 def cache_folder(*parts: str) -> Path:
@@ -148,6 +149,17 @@ def writing(path: Path) -> Iterator[None]:
 def is_full(error: OSError) -> bool:
     """Tell whether a write failed because the disk, or the user's share of it, is full."""
     return error.errno in _NO_ROOM
+
+
+def is_told_full(output: str, folder: Path) -> bool:
+    """Tell whether a command that failed below a folder, and said this, lacked room.
+
+    A Go command that cannot write to its caches does not always say so.
+    """
+    if shutil.disk_usage(folder).free < _LEAST_FREE:
+        return True
+    said = output.lower()
+    return any(os.strerror(number).lower() in said for number in _NO_ROOM)
 
 
 def no_room(path: Path) -> HarnessError:
