@@ -49,6 +49,33 @@ def _in_use(root: Path) -> int:
     return lock
 
 
+_held: set[int] = set()
+
+
+def held_locks() -> Sequence[int]:
+    """Return the locks that processes which are started meanwhile have to hold, too (`pass_fds`).
+
+    They go on writing for a while when this process is killed.
+    """
+    return tuple(_held)
+
+
+@contextmanager
+def lock_free(file: Path) -> Iterator[bool]:
+    """Lock a file unless others hold it (flock(2)); tell whether that was possible."""
+    with writing(file):
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _held.add(lock)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        _held.discard(lock)
+        os.close(lock)  # it stays locked until all who have it did this
+
+
 class Kept(msgspec.Struct, frozen=True):
     """Something kept in the cache: a folder, its size in bytes, and when it was last used."""
 
@@ -62,7 +89,11 @@ def kept() -> Sequence[Kept]:
     """Return what the cache holds, the largest first."""
     root = cache_folder()
     places = [p for kind in root.iterdir() if kind.is_dir() for p in kind.iterdir() if p.is_dir()]
-    found = [Kept(p.parent.name, str(p), _size(p), p.stat().st_mtime) for p in places]
+    found = []
+    for place in places:
+        with suppress(FileNotFoundError):  # a command at work has removed it
+            used = place.stat().st_mtime
+            found.append(Kept(place.parent.name, str(place), _size(place), used))
     return sorted(found, key=lambda one: one.size, reverse=True)
 
 
@@ -88,11 +119,12 @@ def _let_write(remove: Callable[[str], object], path: str, _: object) -> None:
 
 
 def _size(folder: Path) -> int:
-    return sum(
-        os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118 - ten times as fast
-        for place, _, names in os.walk(folder)
-        for name in names
-    )
+    blocks = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                blocks += os.lstat(os.path.join(place, name)).st_blocks  # noqa: PTH118 - fast
+    return blocks * 512
 
 
 def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
@@ -107,7 +139,7 @@ def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
         return built
     with writing(home), FileLock(home / "lock"):
         for abandoned in home.glob("build-*"):
-            shutil.rmtree(abandoned)
+            shutil.rmtree(abandoned, ignore_errors=True)  # what it started may still write
         if not built.is_dir():
             with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
                 new = Path(scratch, "new")

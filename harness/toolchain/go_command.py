@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from harness.cache import is_told_full, no_room
+from harness.cache import held_locks, is_told_full, no_room
 from harness.errors import BuildError, HarnessError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -32,6 +32,7 @@ def run_command(
             text=True,
             errors="replace",
             process_group=0,
+            pass_fds=held_locks(),
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - there are no threads
         ) as process:
             try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from harness.bisected import Described
-from harness.cache import is_told_full, no_room
+from harness.cache import held_locks, is_told_full, no_room
 from harness.errors import InputError
 from harness.toolchain.installation import last_line
 
@@ -213,5 +213,6 @@ def _git(
         capture_output=True,
         text=True,
         errors="replace",
+        pass_fds=held_locks(),
         check=False,
     )

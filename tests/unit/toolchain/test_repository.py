@@ -53,6 +53,11 @@ def test_a_shallow_clone_is_told_how_to_get_the_rest(clone: Path, tmp_path: Path
     with pytest.raises(InputError) as raised:
         shallow.resolve("HEAD~3")
     assert raised.value.mend.endswith("fetch --unshallow")
+    old = git(clone, "rev-parse", "HEAD~2")
+    git(tmp_path / "shallow", "fetch", "--quiet", "--depth=1", f"file://{clone}", old)
+    with pytest.raises(InputError, match="no history in common") as raised:  # both are there
+        shallow.beginning(old, shallow.resolve("HEAD"))
+    assert raised.value.mend.endswith("fetch --unshallow")
 
 
 def test_swapped_ends_are_told(clone: Path) -> None:
