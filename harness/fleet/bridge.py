@@ -29,12 +29,16 @@ from harness.version import __version__
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LOOK = 1.0  # seconds between two looks at what workers there are, while something is undone
+_LOOKED_AT = 100  # workers a second: to tell of a thousand takes the scheduler some 50 ms
 _AHEAD = 2
 """Tasks handed to Dask for each that can run at once. It gives tasks with resources to workers at
 once, and those that wait at a worker count as its victims when it dies."""
 _CALL = (operator.call, (pkgutil.resolve_name, "harness.fleet.worker:called"))
 """Both are Python's own. Dask imports what it is to call while it reads its messages; a worker that
 cannot import ours would die of that, where now the task fails."""
+
+_TOGETHER = 0.02  # seconds in which tasks gather to be handed to Dask at once, and outcomes
+_FETCHED = 256  # outcomes at once; each has some 30 kB
 
 
 class Lane:
@@ -44,6 +48,7 @@ class Lane:
         self.needs = needs
         self.waiting: deque[Ask] = deque()
         self.handed: dict[int, Any] = {}  # futures of Dask
+        self.feeding: asyncio.TimerHandle | None = None
         self.slots = 0
         self.fed = monotonic()
 
@@ -71,7 +76,10 @@ class Bridge:
         self.owner = f"debugcall-{uuid4().hex}"
         self.lanes: dict[tuple[str, ...], Lane] = {}
         self.finishing: set[asyncio.Task[None]] = set()
+        self.ready: list[tuple[Any, asyncio.Future[bytes]]] = []
         self.lost = False
+        self.heard = 0.0
+        """When an outcome came last."""
 
     async def serve(self) -> None:
         """Answer until the input ends, or the cluster is gone."""
@@ -133,24 +141,37 @@ class Bridge:
         self.feed(lane)
 
     def feed(self, lane: Lane) -> None:
-        """Hand to Dask as many tasks as it can do soon."""
-        while lane.waiting and len(lane.handed) < _AHEAD * lane.slots:
-            ask = lane.waiting.popleft()
-            key = f"{self.owner}-{ask.id}"  # so that no task is done once for two that are equal
-            call = (*_CALL, ask.function, __version__, self.owner, ask.task)
-            resources = dict.fromkeys(lane.needs, 1)
-            lane.handed[ask.id] = self.client.get({key: call}, key, resources=resources, sync=False)
-            task = asyncio.create_task(self.finish(lane, ask.id))
+        """Hand to Dask soon as many tasks as it can do soon."""
+        if not lane.feeding:
+            lane.feeding = self.loop.call_later(_TOGETHER, self.hand, lane)
+
+    def hand(self, lane: Lane) -> None:
+        """Hand tasks to Dask: as one graph, since each costs its scheduler milliseconds."""
+        lane.feeding = None
+        room = min(_AHEAD * lane.slots - len(lane.handed), len(lane.waiting))
+        asks = [lane.waiting.popleft() for _ in range(room)]
+        if not asks:
+            return
+        # Keys of its own, so that no task is done once for two that are equal.
+        calls = {
+            f"{self.owner}-{ask.id}": (*_CALL, ask.function, __version__, self.owner, ask.task)
+            for ask in asks
+        }
+        resources = dict.fromkeys(lane.needs, 1)
+        futures = self.client.get(calls, list(calls), resources=resources, sync=False)
+        for ask, future in zip(asks, futures, strict=True):
+            lane.handed[ask.id] = future
+            task = asyncio.create_task(self.finish(lane, ask.id, future))
             self.finishing.add(task)
             task.add_done_callback(self.finishing.discard)
 
-    async def finish(self, lane: Lane, number: int) -> None:
+    async def finish(self, lane: Lane, number: int, future: Any) -> None:  # noqa: ANN401 - Dask's
         """Wait for a task and answer what came of it, if that is still wanted."""
         from distributed import CancelledError, KilledWorker
 
         answer = partial(self.say, number)
         try:
-            outcome = await lane.handed[number]
+            outcome = await self.outcome_of(future)
             answer = partial(answer, outcome=outcome)
         except KilledWorker as error:
             answer = partial(
@@ -167,15 +188,48 @@ class Bridge:
             answer = partial(answer, error.message, error.mend)
         except Exception as error:  # noqa: BLE001 - whatever a worker raised is told
             answer = partial(answer, *_told(error))
+        self.heard = monotonic()
         if lane.handed.pop(number, None):
             answer()
             self.feed(lane)
 
+    async def outcome_of(self, future: Any) -> bytes:  # noqa: ANN401 - Dask's
+        """Wait for a task and return its outcome; raises what the task raised."""
+        import distributed
+
+        wait: Any = distributed.wait
+        await wait([future])
+        outcome: asyncio.Future[bytes] = self.loop.create_future()
+        self.ready.append((future, outcome))
+        if len(self.ready) == 1:
+            self.fetching = asyncio.create_task(self.fetch())
+        return await outcome
+
+    async def fetch(self) -> None:
+        """Get outcomes, many at once: one by one, each would have a connection of its own."""
+        while self.ready:
+            await asyncio.sleep(_TOGETHER)
+            some = self.ready[:_FETCHED]
+            futures = [future for future, _ in some]
+            try:
+                got = await self.client.gather(futures)
+            except Exception:  # noqa: BLE001 - one of them failed: which one?
+                got = await asyncio.gather(
+                    *(future.result() for future in futures), return_exceptions=True
+                )
+            del self.ready[: len(some)]
+            for (_, outcome), what in zip(some, got, strict=True):
+                if not isinstance(what, BaseException):
+                    outcome.set_result(what)
+                else:
+                    outcome.set_exception(what)
+
     async def watch(self) -> None:
         """Look now and then what workers there are, and that there is a scheduler at all."""
+        pause = _LOOK
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.look.wait(), _LOOK)
+                await asyncio.wait_for(self.look.wait(), pause)
             self.look.clear()
             lanes = [lane for lane in self.lanes.values() if lane.waiting or lane.handed]
             if not lanes:
@@ -183,9 +237,14 @@ class Bridge:
             try:
                 known = self.client.scheduler.identity(n_workers=-1)
                 workers = (await asyncio.wait_for(known, self.patience))["workers"].values()
-            except (OSError, TimeoutError) as error:
-                self.gone(str(error) or "it does not answer")
+            except TimeoutError:
+                if monotonic() - self.heard > self.patience:
+                    self.gone("it does not answer")
+                continue  # it has much to do
+            except OSError as error:
+                self.gone(str(error))
                 return
+            pause = max(_LOOK, len(workers) / _LOOKED_AT)
             for lane in lanes:
                 lane.count(workers)
                 self.feed(lane)

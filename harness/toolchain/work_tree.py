@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from harness.arch import host_goarch
-from harness.cache import cache_folder, lock_free, writing
+from harness.cache import cache_folder, writing
 from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
 
@@ -77,13 +79,16 @@ def _systems(sources: Path) -> set[str]:
 
 @contextmanager
 def work_tree() -> Iterator[WorkTree]:
-    """Lend a work tree that nobody else uses meanwhile, nor anything that a killed one started."""
+    """Lend a work tree that nobody else uses meanwhile."""
     for number in count():
         home = cache_folder("trees", str(number))
-        with lock_free(home / "lock") as ours:
-            if ours:
-                goroot = home / "goroot"
-                with writing(home):
-                    goroot.mkdir(exist_ok=True)
-                yield WorkTree(goroot)
-                return
+        try:
+            held = FileLock(home / "lock").acquire(timeout=0)
+        except Timeout:
+            continue
+        with held:
+            goroot = home / "goroot"
+            with writing(home):
+                goroot.mkdir(exist_ok=True)
+            yield WorkTree(goroot)
+            return

@@ -217,6 +217,18 @@ def test_the_cluster_goes_in_the_middle(workers: Workers, tmp_path: Path) -> Non
     (tmp_path / "go").touch()
 
 
+def test_the_scheduler_hangs(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEBUGCALL_TIME_SCALE", "0.2")
+    workers.start("ptrace=1")
+    with Cluster(workers.address) as cluster:
+        assert cluster.submit(echo, b"x", needs=("ptrace",)).result(GENEROUS)
+        workers.scheduler.send_signal(signal.SIGSTOP)
+        future = cluster.submit(echo, b"x", needs=("ptrace",))
+        with pytest.raises(ClusterError, match="is gone: it does not answer"):
+            future.result(GENEROUS)
+    workers.scheduler.send_signal(signal.SIGCONT)
+
+
 def test_a_bridge_that_dies_is_told(workers: Workers) -> None:
     with Cluster(workers.address) as cluster:
         future = cluster.submit(echo, b"x")
