@@ -127,7 +127,12 @@ class Bisection:
         tested: dict[str, Tested] = {}
         under_way: dict[Future[bytes], tuple[str, str]] = {}
         for point in points:
-            key = self._key(point, tools)
+            try:
+                key = self._key(point, tools)
+            except Unsupported as error:  # a Go of another make
+                told = error.message
+                tested[point] = Tested(point, tools, "", number, None, told, None, 0, 0)
+                continue
             if known := self.journal.find(key, number):
                 tested[point] = msgspec.structs.replace(known, point=point)
             else:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from harness.arch import host_goarch
+from harness.errors import InputError
 from harness.experiment.journal import writing_into
 from harness.experiment.task import Installed, Outcome, Source, Task, outcome_of, submit
 from harness.fleet import Executor
@@ -28,10 +29,17 @@ def tasks_of(
     number: int,
     control: bool,
 ) -> Sequence[Task]:
-    """Return a task for each combination; a place is an architecture and a guest's processor."""
+    """Return a task for each combination; a place is an architecture and a guest's processor.
+
+    Raises InputError if two targets are of one name, by which results are told apart.
+    """
+    names = [Path(target).name for target in targets]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"two targets are called {twice[0]}", mend="check them in a matrix each")
+    once = dict.fromkeys(sources)  # two names may be of one commit
     return [
         Task(source, target, number, schedule, goarch, cpu, control)
-        for source, target, schedule, (goarch, cpu) in product(sources, targets, schedules, places)
+        for source, target, schedule, (goarch, cpu) in product(once, targets, schedules, places)
     ]
 
 
@@ -64,5 +72,5 @@ def cell_of(task: Task, outcome: Outcome | None = None, folder: Path | None = No
         path = folder / f"{re.sub(r'[^A-Za-z0-9_.+-]+', '-', '-'.join(words))}.jsonl"
         with writing_into(folder):
             kept = outcome.keep(path)
-        conclusion = msgspec.structs.replace(conclusion, recording=str(kept))
+        conclusion = msgspec.structs.replace(conclusion, recording=kept and str(kept))
     return msgspec.structs.replace(cell, conclusion=conclusion)

@@ -129,6 +129,8 @@ def unknown_flags(tools: Path) -> list[str]:
     for name, flags in _FLAGS_THAT_WENT.items():
         _, usage = run_command([str(tools / name), "-h"], {}, tools)
         known = re.findall(r"(?m)^  (-\S+)", usage)
+        if not known:
+            raise failure(f"{tools / name} does not tell its flags", usage, tools, "")
         unknown += [f"{name}:{flag}" for flag in flags if flag not in known]
     return unknown
 

@@ -58,36 +58,41 @@ def reverted(clone: Path, commit: str) -> str:
     return git(clone, "commit-tree", tree, "-p", commit, "-m", f"Revert {commit[:12]}").strip()
 
 
-def main(clone: Path, old: str = OLD, new: str = NEW) -> None:
+def main(given: Path, old: str = OLD, new: str = NEW) -> None:
     """Bisect, bisect the other way, build once by make.bash, and print the figures."""
+    with tempfile.TemporaryDirectory(prefix="bench-bisect-") as name:
+        folder = Path(name)
+        clone = folder / "go"  # the revert is made in it, not in the user's
+        git(given, "clone", "--quiet", "--shared", "--no-checkout", str(given), str(clone))
+        bench(folder, clone, old, new)
+
+
+def bench(folder: Path, clone: Path, old: str, new: str) -> None:
+    """Do it with this clone, in this folder."""
     commits = int(git(clone, "rev-list", "--count", f"{old}..{new}"))
     steps = ceil(log2(commits))
     print(f"{commits} commits, {steps} steps of a plain bisection; load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory(prefix="bench-bisect-") as name:
-        folder = Path(name)
-        environ = {"XDG_CACHE_HOME": str(folder / "cache")}
-        ends = ("bisect", "--repo", clone, "--old", old, "--new")
-        cpu, wall, said = timed(DEBUGCALL, *ends, new, cwd=folder, **environ)
-        print(said, end="")
-        print(f"\ncold: {cpu:.0f} CPU s, {wall:.0f} s")
-        beyond = reverted(clone, git(clone, "rev-parse", new).strip())
-        ends = ("bisect", "--repo", clone, "--old", new, "--new")
-        again, wall, said = timed(DEBUGCALL, *ends, beyond, cwd=folder, **environ)
-        print(f"\nthe other way, a revert on top: {said.splitlines()[0]}; {again:.0f} CPU s")
-        source = folder / "go"
-        git(clone, "clone", "--quiet", "--shared", "--no-checkout", str(clone), str(source))
-        git(source, "checkout", "--quiet", "--detach", new)
-        driver = subprocess.run(
-            ["go", "env", "GOROOT"],  # noqa: S607 - the Go command on PATH
-            env=os.environ | {"GOTOOLCHAIN": "go1.21.0", "GOENV": "off", "GOFLAGS": ""},
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout.strip()
-        setting = {"GOROOT_BOOTSTRAP": driver, "GOTOOLCHAIN": "local", "GOENV": "off"}
-        full, wall, _ = timed("bash", "make.bash", cwd=source / "src", **setting)
-        print(f"make.bash: {full:.0f} CPU s, {wall:.0f} s")
-        print(f"a bisection by make.bash: {steps * full:.0f} CPU s, {steps * full / cpu:.0f} times")
+    environ = {"XDG_CACHE_HOME": str(folder / "cache")}
+    ends = ("bisect", "--repo", clone, "--old", old, "--new")
+    cpu, wall, said = timed(DEBUGCALL, *ends, new, cwd=folder, **environ)
+    print(said, end="")
+    print(f"\ncold: {cpu:.0f} CPU s, {wall:.0f} s")
+    beyond = reverted(clone, git(clone, "rev-parse", new).strip())
+    ends = ("bisect", "--repo", clone, "--old", new, "--new")
+    again, wall, said = timed(DEBUGCALL, *ends, beyond, cwd=folder, **environ)
+    print(f"\nthe other way, a revert on top: {said.splitlines()[0]}; {again:.0f} CPU s")
+    git(clone, "checkout", "--quiet", "--detach", new)
+    driver = subprocess.run(
+        ["go", "env", "GOROOT"],  # noqa: S607 - the Go command on PATH
+        env=os.environ | {"GOTOOLCHAIN": "go1.21.0", "GOENV": "off", "GOFLAGS": ""},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.strip()
+    setting = {"GOROOT_BOOTSTRAP": driver, "GOTOOLCHAIN": "local", "GOENV": "off"}
+    full, wall, _ = timed("bash", "make.bash", cwd=clone / "src", **setting)
+    print(f"make.bash: {full:.0f} CPU s, {wall:.0f} s")
+    print(f"a bisection by make.bash: {steps * full:.0f} CPU s, {steps * full / cpu:.0f} times")
 
 
 if __name__ == "__main__":

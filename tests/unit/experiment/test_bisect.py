@@ -135,6 +135,25 @@ def test_what_a_foreign_compiler_cannot_build_is_built_by_its_own(clone: Path) -
     assert found.proven
 
 
+def test_a_commit_whose_tools_cannot_be_told_is_passed_over(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = chain(clone, [str(number) for number in range(8)])
+
+    def key(source: AtCommit, *_: object) -> str:
+        if source.commit == commits[4] and source.tools is None:
+            raise Unsupported("no list of tools")
+        return f"{source.commit} {source.tools}"
+
+    def answer(source: AtCommit) -> Result | None:
+        number = commits.index(source.commit)
+        return None if number == 4 else fixed_since(commits, 6)(source)
+
+    monkeypatch.setattr(bisect, "content_key", key)
+    found, _ = run(clone, commits[0], commits[-1], answer)
+    assert (found.suspects, found.proven) == ((commits[6],), True)
+
+
 def test_suspects_that_cannot_be_told_apart_are_named(clone: Path) -> None:
     commits = chain(clone, [str(number) for number in range(6)])
 
