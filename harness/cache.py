@@ -21,6 +21,7 @@ from harness.errors import HarnessError, InputError
 MORE_ROOM = "free some space, or set XDG_CACHE_HOME (and TMPDIR) to a disk that has some"
 """What mends a full disk."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_LEAST_FREE = 1 << 20  # bytes: a disk with less is full
 
 
 def cache_folder(*parts: str) -> Path:
@@ -48,6 +49,33 @@ def _in_use(root: Path) -> int:
     return lock
 
 
+_held: set[int] = set()
+
+
+def held_locks() -> Sequence[int]:
+    """Return the locks that processes which are started meanwhile have to hold, too (`pass_fds`).
+
+    They go on writing for a while when this process is killed.
+    """
+    return tuple(_held)
+
+
+@contextmanager
+def lock_free(file: Path) -> Iterator[bool]:
+    """Lock a file unless others hold it (flock(2)); tell whether that was possible."""
+    with writing(file):
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _held.add(lock)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        _held.discard(lock)
+        os.close(lock)  # it stays locked until all who have it did this
+
+
 class Kept(msgspec.Struct, frozen=True):
     """Something kept in the cache: a folder, its size in bytes, and when it was last used."""
 
@@ -61,7 +89,11 @@ def kept() -> Sequence[Kept]:
     """Return what the cache holds, the largest first."""
     root = cache_folder()
     places = [p for kind in root.iterdir() if kind.is_dir() for p in kind.iterdir() if p.is_dir()]
-    found = [Kept(p.parent.name, str(p), _size(p), p.stat().st_mtime) for p in places]
+    found = []
+    for place in places:
+        with suppress(FileNotFoundError):  # a command at work has removed it
+            used = place.stat().st_mtime
+            found.append(Kept(place.parent.name, str(place), _size(place), used))
     return sorted(found, key=lambda one: one.size, reverse=True)
 
 
@@ -87,11 +119,12 @@ def _let_write(remove: Callable[[str], object], path: str, _: object) -> None:
 
 
 def _size(folder: Path) -> int:
-    return sum(
-        os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118 - ten times as fast
-        for place, _, names in os.walk(folder)
-        for name in names
-    )
+    blocks = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                blocks += os.lstat(os.path.join(place, name)).st_blocks  # noqa: PTH118 - fast
+    return blocks * 512
 
 
 def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
@@ -106,7 +139,7 @@ def built_once(*parts: str, build: Callable[[Path], None]) -> Path:
         return built
     with writing(home), FileLock(home / "lock"):
         for abandoned in home.glob("build-*"):
-            shutil.rmtree(abandoned)
+            shutil.rmtree(abandoned, ignore_errors=True)  # what it started may still write
         if not built.is_dir():
             with tempfile.TemporaryDirectory(prefix="build-", dir=home) as scratch:
                 new = Path(scratch, "new")
@@ -148,6 +181,17 @@ def writing(path: Path) -> Iterator[None]:
 def is_full(error: OSError) -> bool:
     """Tell whether a write failed because the disk, or the user's share of it, is full."""
     return error.errno in _NO_ROOM
+
+
+def is_told_full(output: str, folder: Path) -> bool:
+    """Tell whether a command that failed below a folder, and said this, lacked room.
+
+    A Go command that cannot write to its caches does not always say so.
+    """
+    if shutil.disk_usage(folder).free < _LEAST_FREE:
+        return True
+    said = output.lower()
+    return any(os.strerror(number).lower() in said for number in _NO_ROOM)
 
 
 def no_room(path: Path) -> HarnessError:

@@ -48,6 +48,11 @@ def merge(folder: Path, *others: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
+def state_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a repository and its work tree, with its contents."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def chain(folder: Path, names: Sequence[str]) -> list[str]:
     """Commit one change to src/a after another."""
     return [commit(folder, name, src__a_DOT_go=name) for name in names]

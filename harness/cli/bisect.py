@@ -17,6 +17,14 @@ def _ends(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     return first, last
 
 
+def _folder(out: Path | None, ends: tuple[str, str], *, one_of_two: bool) -> Path:
+    """Return where to keep a bisection: two cannot share a folder."""
+    short = "-".join(end[:12] for end in ends)
+    if out is None:
+        return Path(f"debugcall-bisect-{short}")
+    return out / short if one_of_two else out
+
+
 @click.command(
     "bisect",
     epilog="Example: debugcall bisect --repo ~/go --old go1.21.1 --new go1.21.2 --find fix",
@@ -70,6 +78,7 @@ def _ends(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     callback=options.file_name,
     metavar="DIR",
     help="Where to keep recordings, and what is needed to go on after an interruption.  "
+    "With --releases and --repo each of the two bisections has a folder in it.  "
     "[default: debugcall-bisect-OLD-NEW]",
 )
 @click.option(
@@ -126,8 +135,7 @@ def command(  # noqa: PLR0913 - an option each
             progress(what, ())
 
         def bisection(ends: tuple[str, str], repository: str | None) -> Bisection:
-            short = "-".join(end[:12] for end in ends)
-            folder = out or Path(f"debugcall-bisect-{short}")
+            folder = _folder(out, ends, one_of_two=bool(releases and repo))
             asked = Question(repository, *ends, check, number, goarch, cpu)
             return Bisection(asked, Journal(folder, asked), executor, jobs, full_build, hear)
 

@@ -1,5 +1,6 @@
 """`debugcall check`: do these toolchains hold the call goroutine on its thread?"""
 
+import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -69,7 +70,7 @@ def command(  # noqa: PLR0913 - an option each
     from harness.toolchain import find_toolchain
 
     goarch, cpu = places.place(goarches, cpus, vm=vm)
-    if len(specs) > 1 and record and not (record.is_dir() or "{go}" in str(record)):
+    if len(specs) > 1 and record and not (_is_folder(record) or "{go}" in str(record)):
         raise click.UsageError(
             "several toolchains cannot share one recording: put {go} into the name that --record "
             "gets, or give it a folder that exists"
@@ -125,4 +126,10 @@ def _guest(cpu: str, progress: "LiveProgress") -> "InGuest":
 def recording_path(record: Path, version: str) -> Path:
     """Return the file for a toolchain: in a folder, with {go} filled in, or as it is."""
     name = re.sub(r"[^\w.+-]+", "-", version)
-    return record / f"{name}.jsonl" if record.is_dir() else Path(str(record).replace("{go}", name))
+    if _is_folder(record):
+        return record / f"{name}.jsonl"
+    return Path(str(record).replace("{go}", name))
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where one may not look

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -113,8 +114,8 @@ def command(  # noqa: PLR0913 - an option each
         control=not no_control,
     )
     if record:
-        with writing_into(record):
-            pass
+        with writing_into(record), tempfile.TemporaryFile(dir=record):
+            pass  # so that it is told before the first check
     cells = [matrix.cell_of(task) for task in tasks]
     targets = [f"{cell.target} on {cell.where}" for cell in cells]
     publish = Publisher(junit, as_json=as_json, targets=targets)

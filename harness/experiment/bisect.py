@@ -3,13 +3,15 @@
 Both ends are tested first. Between them only commits count that change a package which the target
 links, and all of them are built with the compiler of the new end. So the culprit and its parents
 are built once more, each with its own, and checked with more injections: that is the proof. If it
-disagrees, the compiler has to do with it, and the search is done again with each commit's own.
+disagrees, the compiler has to do with it, or a package that is linked between the ends only; and
+the search is done again with each commit's own compiler, and all commits that change a source.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 
@@ -22,6 +24,7 @@ from harness.experiment.task import Installed, Source, Task, outcome_of, submit
 from harness.fleet import Executor
 from harness.toolchain.commit import (
     MAKE_BASH,
+    WHOLE,
     AtCommit,
     content_key,
     folders_of,
@@ -29,7 +32,6 @@ from harness.toolchain.commit import (
     require_debug_calls_at,
 )
 from harness.toolchain.repository import Repository
-from harness.toolchain.tools import tool_folders
 from harness.verdict import Result
 
 PROOF = 200
@@ -54,7 +56,8 @@ class Bisection:
         change = _change(old, new, find)
         suspects = self._search(Line(names), old, new, None)
         before = names[names.index(suspects[-1]) - 1]
-        proof = self._tests([suspects[-1], before], None, PROOF) if len(suspects) == 1 else []
+        number = max(PROOF, self.question.number)
+        proof = self._tests([suspects[-1], before], None, number) if len(suspects) == 1 else []
         return self._result(change, suspects, proof, names[1:], names[1:])
 
     def commits(self, find: Change | None) -> Bisected:
@@ -68,25 +71,30 @@ class Bisection:
             source = AtCommit(asked.repository, end)
             self._linked += linked_folders(source, TARGET, asked.goarch)
         self._linked = tuple(sorted(set(self._linked)))
-        old, new = self._ends(asked.old, asked.new, asked.new)
-        change = _change(old, new, find)
         points = repository.lines("rev-list", "--ancestry-path", asked.new, f"^{asked.old}")
         for tools in (asked.new, None):
-            paths = folders_of(self._linked)
-            if tools is None:
-                paths += tool_folders(repository, asked.old) + tool_folders(repository, asked.new)
-            history = Commits(repository, paths)
+            old, new = self._ends(asked.old, asked.new, tools)
+            change = _change(old, new, find)
+            history = Commits(repository, folders_of(self._linked if tools else WHOLE))
             candidates = history.between([asked.old], asked.new)
             suspects = self._search(history, old, new, tools)
             proof = self._proof(repository, suspects)
-            if not proof or _proves(proof, change):
+            if suspects and not _refutes(proof, change):
                 break
-            self.hear("their own compilers show it otherwise: testing with these from now on")
+            if tools:
+                self.hear("their own compilers show it otherwise: testing with these from now on")
+        if not suspects:
+            raise Unsupported(
+                f"{old.point[:12]} and {new.point[:12]} differ, but no commit between them changes "
+                "a source of Go",
+                mend=f"check both anew: rm -r {quote(str(self.journal.folder))}",
+            )
         if self.full_build and _proves(proof, change):
             proof += self._proof(repository, suspects, MAKE_BASH)
         return self._result(change, suspects, proof, points, candidates, repository, tools)
 
     def _ends(self, old: str, new: str, tools: str | None) -> tuple[Tested, Tested]:
+        """Test both ends with one compiler, None: each with its own."""
         tests = self._tests([old, new], tools, self.question.number)
         for test in tests:
             if test.result not in {Result.PASS, Result.FAIL}:
@@ -117,15 +125,17 @@ class Bisection:
     def _proof(
         self, repository: Repository, suspects: Sequence[str], tools: str | None = None
     ) -> list[Tested]:
-        if len(suspects) > 1:
+        if len(suspects) != 1:
             return []
-        points = [suspects[0], *repository.parents(suspects[0])]
+        old, (suspect,) = self.question.old, suspects
+        parents = repository.parents(suspect)
+        points = [suspect, *(one for one in parents if repository.is_ancestor(old, one))]
         return self._tests(points, tools, max(PROOF, self.question.number))
 
     def _tests(self, points: Sequence[str], tools: str | None, number: int) -> list[Tested]:
         """Test points, or remember what came of them; in their order."""
         tested: dict[str, Tested] = {}
-        under_way: dict[Future[bytes], tuple[str, str]] = {}
+        alike: dict[str, list[str]] = {}
         for point in points:
             try:
                 key = self._key(point, tools)
@@ -136,13 +146,15 @@ class Bisection:
             if known := self.journal.find(key, number):
                 tested[point] = msgspec.structs.replace(known, point=point)
             else:
-                under_way[self._submit(point, tools, number)] = point, key
+                alike.setdefault(key, []).append(point)
+        under_way = {self._submit(same[0], tools, number): key for key, same in alike.items()}
         try:
             for future in as_completed(under_way):
-                point, key = under_way[future]
-                outcome = outcome_of(future, point)
-                tested[point] = self.journal.add(point, tools, key, number, outcome)
-                self.hear(f"{point[:12]}: {tested[point].result or 'skipped'}")
+                key = under_way[future]
+                first, *_ = alike[key]
+                test = self.journal.add(first, tools, key, number, outcome_of(future, first))
+                tested |= {one: msgspec.structs.replace(test, point=one) for one in alike[key]}
+                self.hear(f"{first[:12]}: {test.result or 'skipped'}")
         finally:
             for future in under_way:
                 future.cancel()
@@ -166,7 +178,9 @@ class Bisection:
     def _source(self, point: str, tools: str | None) -> Source:
         if self.question.repository is None:
             return Installed(point)
-        return AtCommit(self.question.repository, point, tools, self._linked)
+        # What is linked at both ends need not be all that is between them: a proof rests on more.
+        linked = () if tools in {None, MAKE_BASH} else self._linked
+        return AtCommit(self.question.repository, point, tools, linked)
 
     def _key(self, point: str, tools: str | None) -> str:
         source = self._source(point, tools)
@@ -199,6 +213,12 @@ class Bisection:
         )
 
 
+def _refutes(proof: Sequence[Tested], change: Change) -> bool:
+    """Tell whether a proof shows something else. What cannot be judged shows nothing."""
+    judged = all(test.result in {Result.PASS, Result.FAIL} for test in proof)
+    return bool(proof) and judged and not _proves(proof, change)
+
+
 def _proves(proof: Sequence[Tested], change: Change) -> bool:
     """Tell whether the last point shows the new answer, and what comes before it the old one."""
     old, new = Result.FAIL, Result.PASS
@@ -212,9 +232,10 @@ def _proves(proof: Sequence[Tested], change: Change) -> bool:
 def _change(old: Tested, new: Tested, find: Change | None) -> Change:
     """Tell what the ends differ in. Raises InputError if that is nothing, or not what is wanted."""
     if old.result is new.result:
+        own = "" if old.tools else ", built by their own compilers"
         raise InputError(
-            f"both ends {'pass' if old.result is Result.PASS else 'fail'}: nothing changed between"
-            f" {old.point[:12]} and {new.point[:12]}",
+            f"both ends {'pass' if old.result is Result.PASS else 'fail'}{own}: nothing changed"
+            f" between {old.point[:12]} and {new.point[:12]}",
             mend="give an older --old or a newer --new",
         )
     change = Change.FIX if new.result is Result.PASS else Change.REGRESSION

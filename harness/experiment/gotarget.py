@@ -56,8 +56,12 @@ class GoTarget:
 
     def await_ready(self) -> None:
         """Let it run until it says that everything in it runs."""
-        if not self.session.run_until(self._is_ready, READY_LIMIT):
-            raise _late(f"the target did not say that it is ready in {READY_LIMIT:.0f} s")
+        if self.session.run_until(self._is_ready, READY_LIMIT):
+            return
+        if self.session.process.exit_status is not None:
+            ending = self.session.process.ending
+            raise TargetError(f"the target ended before it was ready: {ending}")
+        raise _late(f"the target did not say that it is ready in {READY_LIMIT:.0f} s")
 
     def finish(self) -> None:
         """Let it end its computation, and record its report and its exit."""

@@ -48,8 +48,11 @@ class Commits(History):
     paths: Sequence[str]
 
     def between(self, olds: Iterable[str], new: str) -> Sequence[str]:
-        """Return the commits that are ancestors of `new`, or itself, and not of an old one."""
-        words = ["--bisect-all", new, "--not", *olds, "--", *self.paths]
+        """Return the commits that come before `new`, or are it, and after an old one.
+
+        Not those on branches that parted before any old one: what they began with is not known.
+        """
+        words = ["--bisect-all", "--ancestry-path", new, "--not", *olds, "--", *self.paths]
         found = [line.split()[0] for line in self.repository.lines("rev-list", *words)]
         return [*(commit for commit in found if commit != new), *({new} & set(found))]
 

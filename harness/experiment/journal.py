@@ -1,5 +1,6 @@
 """The folder of a bisection: what was asked, what was tested, every recording."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from harness.bisected import Question, Tested
 from harness.cache import is_full, no_room
 from harness.errors import HarnessError, InputError
 from harness.experiment.task import Outcome
+from harness.verdict import Result
 
 
 class Journal:
     """Keeps what was tested, a line each, as it comes; begun again it knows what is there.
 
-    What was under way when it broke off is done again. A failure of the machine is not kept.
+    What was under way when it broke off is done again, and so is what was inconclusive: the machine
+    may have been too busy. A failure of the machine is not kept.
     """
 
     def __init__(self, folder: Path, question: Question) -> None:
@@ -35,10 +38,7 @@ class Journal:
                     mend="wait for it; or give --out DIR",
                 ) from None
             try:
-                if self._path.exists():
-                    self._read(question)
-                else:
-                    self._append(question)
+                self._read(question)
             except BaseException:
                 self.close()
                 raise
@@ -82,16 +82,21 @@ class Journal:
             stream.write(msgspec.json.encode(line) + b"\n")
 
     def _read(self, question: Question) -> None:
-        whole, _, torn = self._path.read_bytes().rpartition(b"\n")
+        text = self._path.read_bytes() if self._path.exists() else b""
+        whole = text[: text.rfind(b"\n") + 1]
         try:
-            asked, *tested = map(_decode, whole.splitlines())
+            lines = [_decode(line) for line in whole.splitlines()]
         except (ValueError, msgspec.DecodeError):
             raise self._foreign("holds no bisection that can be read") from None
-        if asked != question:
+        begun = msgspec.json.encode(question).startswith(text)
+        if (lines and lines[0] != question) or not (lines or begun):
             raise self._foreign("holds a bisection with another question")
-        self.tested = [line for line in tested if isinstance(line, Tested)]
-        if torn:
-            self._path.write_bytes(whole + b"\n")
+        if whole != text:
+            os.truncate(self._path, len(whole))
+        if not lines:
+            self._append(question)
+        tested = (line for line in lines if isinstance(line, Tested))
+        self.tested = [one for one in tested if one.result is not Result.INCONCLUSIVE]
 
     def _foreign(self, what: str) -> InputError:
         return InputError(

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from harness.arch import host_goarch
-from harness.errors import HarnessError
+from harness.errors import BinaryError, HarnessError, TargetError, Unsupported
 from harness.experiment.attempt import attempt
 from harness.experiment.check import Settings, check_toolchain, verdict_on
 from harness.experiment.exercise import Plan
@@ -27,6 +27,7 @@ from harness.invariants import INVARIANTS
 from harness.recording import Schedule
 from harness.toolchain import build_target, find_toolchain
 from harness.toolchain.commit import AtCommit, build_at_commit
+from harness.tracer.waiting import time_scale
 from harness.verdict import Check, Conclusion, Failure
 
 
@@ -146,12 +147,18 @@ def _check(run: Runner, task: Task, record: Path | None, hear: Callable[[str], N
             return check_toolchain(toolchain, settings, progress)
         binary = build_target(toolchain, task.target, goarch=goarch)
     else:
+        time_scale()  # a bad one is told before anything is built
         binary = build_at_commit(task.source, task.target, goarch, hear)
     if task.target != TARGET:
         alike = ProgramSettings(number=task.number, schedule=task.schedule, record=record)
         return run_program([str(binary)], alike, progress)
-    plan = Plan.of(task.schedule, task.number)
-    verdict = verdict_on(Job(str(binary), plan, task.source.name), settings, progress)
+    job = Job(str(binary), Plan.of(task.schedule, task.number), task.source.name)
+    try:
+        verdict = verdict_on(job, settings, progress)
+    except (BinaryError, TargetError) as error:  # there are commits whose runtime does not work
+        raise Unsupported(
+            f"the target at {task.source.name} cannot be checked: {error.message}", mend=error.mend
+        ) from error
     return Check(task.source.name, verdict.result, verdict.reason, verdict)
 
 

@@ -50,6 +50,8 @@ def _told(found: Bisected, test: Tested) -> str:
 def _stated(found: Bisected) -> str:
     if len(found.suspects) > 1:
         return "what lies between them did not build, or its verdict was inconclusive"
+    if not found.proven and any(test.result not in _VERBS for test in found.proof):
+        return "the last test of it, or of what comes before it, could not be judged; try again"
     if not found.proven:
         return "the last test of it, or of what comes before it, does not agree with the search"
     number = min(test.number for test in found.proof)

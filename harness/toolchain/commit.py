@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.arch import host_goarch
 from harness.cache import cache_folder, digest
 from harness.errors import Unsupported
 from harness.toolchain.build import build_target, go_build, kept_target
@@ -17,10 +18,18 @@ from harness.toolchain.go_command import failure, run_command
 from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
 from harness.toolchain.sources import content_of, package_folder
-from harness.toolchain.tools import CHEAP_GOGC, Tools, missing_experiments, unknown_flags
+from harness.toolchain.tools import (
+    CHEAP_GOGC,
+    Tools,
+    declared_experiments,
+    experiments,
+    unknown_flags,
+)
 from harness.toolchain.work_tree import WorkTree, work_tree
 
 MAKE_BASH = "make.bash"
+WHOLE = ("src/**",)
+"""All folders with sources, for `folders_of`."""
 
 
 class AtCommit(msgspec.Struct, frozen=True, tag="commit"):
@@ -72,7 +81,7 @@ def build_at_commit(
 def content_key(source: AtCommit, target: str, goarch: str) -> str:
     """Return a digest of all that a target at a commit is made of. Nothing is built for it."""
     if source.tools == MAKE_BASH:
-        return f"full-{source.commit}-{target}-{goarch}"
+        return f"full-{source.commit}-{goarch}-{content_of(package_folder(target))}"
     repository, tools = _opened(source, goarch)
     library = repository.content(source.commit, source.linked or ["src"])
     return digest(tools.key, library, content_of(package_folder(target)), goarch)
@@ -86,8 +95,8 @@ def linked_folders(source: AtCommit, target: str, goarch: str) -> tuple[str, ...
     with work_tree() as tree, tempfile.TemporaryDirectory(dir=cache_folder("trees")) as scratch:
         tree.check_out(repository, source.commit)
         tree.hide_systems_unknown_to(tools.driver)
-        toolchain, environ = _driver(tree, tools, Path(scratch))
-        tags = ["-tags", ",".join(_release_tags(tools))]
+        experiments = declared_experiments(repository, tools.commit)
+        toolchain, environ, tags = _driver(tree, tools, Path(scratch), experiments)
         command = [str(toolchain.go), "list", "-deps", *tags, "-f", form, "."]
         code, said = run_command(command, environ, folder)
         if code:
@@ -112,16 +121,13 @@ def _opened(source: AtCommit, goarch: str) -> tuple[Repository, Tools]:
 
 
 def _build(tree: WorkTree, tools: Tools, built: Path, folder: Path, scratch: Path) -> Path:
-    toolchain, environ = _driver(tree, tools, scratch)
-    on, off = missing_experiments(built, tools.driver)
-    tags = [*(f"goexperiment.{name}" for name in on), *_release_tags(tools)]
-    flags = ["-toolexec", (built / "toolexec").name, "-tags", ",".join(tags)]
+    toolchain, environ, tags = _driver(tree, tools, scratch, experiments(built / "compile"))
+    flags = ["-toolexec", (built / "toolexec").name, *tags]
     headers = (tree.goroot / "pkg" / "include").iterdir()
     # The Go command's build cache does not look into the headers that the assembler includes.
     content = digest(tools.key, *sorted(path.read_text(encoding="utf-8") for path in headers))
     environ |= {
         "GOGC": CHEAP_GOGC,
-        "GOEXPERIMENT": ",".join(f"no{name}" for name in off),
         "PATH": os.pathsep.join([str(built), environ.get("PATH", os.defpath)]),
         "DEBUGCALL_TOOLS": content,
         "DEBUGCALL_UNKNOWN": " ".join(unknown_flags(built)),
@@ -129,21 +135,29 @@ def _build(tree: WorkTree, tools: Tools, built: Path, folder: Path, scratch: Pat
     return go_build(toolchain, folder, flags, environ, scratch)
 
 
-def _release_tags(tools: Tools) -> list[str]:
-    """Return the build tags that an older Go command does not set by itself."""
-    return ["unix", f"go1.{tools.minor}"]
+def _driver(
+    tree: WorkTree, tools: Tools, scratch: Path, on: set[str]
+) -> tuple[Toolchain, dict[str, str], list[str]]:
+    """Return the release's Go command as one of the work tree, its environment and build tags.
 
-
-def _driver(tree: WorkTree, tools: Tools, scratch: Path) -> tuple[Toolchain, dict[str, str]]:
-    """Return the release's Go command as one of the work tree, and its environment."""
+    The tags are those that an older Go command does not set by itself. It chooses files by its own
+    experiments, too, and is told which are `on` (internal/buildcfg/exp.go, baseline).
+    """
     version = tools.driver.version.replace(" ", "-")
+    drivers = experiments(tools.driver.goroot / "pkg" / "tool" / f"linux_{host_goarch()}/compile")
     environ = for_build(
         tree.goroot,
         goarch=tools.goarch,
         gocache=cache_folder("gocache", f"commits-{version}"),
         scratch=scratch,
     )
-    return replace(tools.driver, goroot=tree.goroot), environ
+    environ["GOEXPERIMENT"] = ",".join(f"no{name}" for name in sorted(drivers - on))
+    tags = [
+        *(f"goexperiment.{name}" for name in sorted(on - drivers)),
+        "unix",
+        f"go1.{tools.minor}",
+    ]
+    return replace(tools.driver, goroot=tree.goroot), environ, ["-tags", ",".join(tags)]
 
 
 def folders_of(paths: Sequence[str]) -> list[str]:

@@ -1,19 +1,17 @@
 """Running Go commands, and what comes of those that fail."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from harness.cache import no_room
+from harness.cache import held_locks, is_told_full, no_room
 from harness.errors import BuildError, HarnessError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _END_LIMIT = 5.0  # seconds that a Go command has to end when it is interrupted
-_LEAST_FREE = 1 << 20  # bytes: a disk with less is full
 _SHOWN_LINES = 20  # of a compiler's output in an error
 
 
@@ -34,6 +32,7 @@ def run_command(
             text=True,
             errors="replace",
             process_group=0,
+            pass_fds=held_locks(),
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - there are no threads
         ) as process:
             try:
@@ -65,9 +64,7 @@ def _end_group(process: subprocess.Popen[str]) -> None:
 
 def failure(what: str, output: str, scratch: Path, mend: str) -> HarnessError:
     """Return the error for a command that failed: with what it said, or that the disk is full."""
-    # A Go command that cannot write to its caches does not always say so.
-    full = shutil.disk_usage(scratch).free < _LEAST_FREE
-    if full or "no space left on device" in output or "disk quota exceeded" in output:
+    if is_told_full(output, scratch):
         return no_room(scratch)
     lines = output.strip().splitlines()
     left_out = len(lines) - _SHOWN_LINES

@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from harness.bisected import Described
+from harness.cache import held_locks, is_told_full, no_room
 from harness.errors import InputError
 from harness.toolchain.installation import last_line
 
@@ -21,6 +22,7 @@ _PLAIN = (
     "core.hooksPath=/dev/null",
     "core.quotePath=false",
     "core.sparseCheckout=false",
+    "core.splitIndex=false",  # half of an index lies in the clone, wherever the index is
 )
 
 
@@ -43,7 +45,8 @@ class Repository:
         if answer.returncode:
             raise InputError(f"{path} is no git repository: {last_line(answer.stderr)}", mend=mend)
         repository = cls(Path(answer.stdout.strip()))
-        if repository.text("HEAD", "src/runtime/proc.go") is None:
+        unborn = repository._ask("rev-parse", "--verify", "--quiet", "HEAD^0").returncode
+        if unborn or repository.text("HEAD", "src/runtime/proc.go") is None:
             raise InputError(f"{path} is no clone of Go: it has no src/runtime/proc.go", mend=mend)
         return repository
 
@@ -53,14 +56,20 @@ class Repository:
         if answer.returncode:
             raise InputError(
                 f"{self.folder} has no revision {revision!r}",
-                mend=self._deepen or f"git --git-dir={quote(str(self.folder))} fetch --tags",
+                mend=self._deepen or f"{self._command} fetch --tags",
             )
         return answer.stdout.strip()
 
     def require_clean(self, checkout: Path) -> None:
         """Raise InputError if sources in a work tree of this clone are not as committed."""
-        words = ["-C", str(checkout), "status", "--porcelain", "--untracked-files=no", "--", "src"]
-        if changed := _git(words).stdout.splitlines():
+        status = ["status", "--porcelain", "--untracked-files=no", "--", ":/src"]
+        answer = _git(["-C", str(checkout), *status])
+        if answer.returncode:
+            raise InputError(
+                f"git cannot tell what is changed in {checkout}: {last_line(answer.stderr)}",
+                mend="do this in a checkout of Go",
+            )
+        if changed := answer.stdout.splitlines():
             raise InputError(
                 f"{checkout} has uncommitted changes, which would not be tested: "
                 f"{changed[0][3:]}{', ...' if len(changed) > 1 else ''}",
@@ -98,8 +107,9 @@ class Repository:
 
     def text(self, commit: str, path: str) -> str | None:
         """Return the contents of a file at a commit, None if there is none."""
-        answer = self._ask("cat-file", "blob", f"{commit}:{path}")
-        return None if answer.returncode else answer.stdout
+        if not self.lines("ls-tree", commit, "--", path):
+            return None
+        return self._told("cat-file", "blob", f"{commit}:{path}")
 
     def content(self, commit: str, paths: Iterable[str]) -> str:
         """Return a digest over names and contents of the files at these paths (of ls-tree).
@@ -120,14 +130,8 @@ class Repository:
         return Described(said[0], said[1], said[2], said[3], tuple(dict.fromkeys(files)))
 
     def lines(self, *words: str) -> list[str]:
-        """Return what a git command prints, which must not fail."""
-        answer = self._ask(*words)
-        if answer.returncode:
-            raise InputError(
-                f"git {words[0]} failed in {self.folder}: {last_line(answer.stderr)}",
-                mend=self._deepen or f"git --git-dir={quote(str(self.folder))} fsck",
-            )
-        return answer.stdout.splitlines()
+        """Return the lines that a git command prints, which must not fail."""
+        return self._told(*words).splitlines()
 
     def check_out(self, tree: str, folder: Path, index: Path) -> None:
         """Make a folder hold exactly a tree (`COMMIT:src`), and write only what differs.
@@ -135,27 +139,62 @@ class Repository:
         `index` is a file that remembers what is there. Whatever else lies in the folder goes.
         """
         index.with_name(f"{index.name}.lock").unlink(missing_ok=True)  # of one that was killed
-        where = ["--work-tree", str(folder)]
+        answer = self._filled(tree, folder, index)
+        if answer.returncode and index.exists():  # it may be damaged, as by a power cut
+            index.unlink()
+            answer = self._filled(tree, folder, index)
+        if answer.returncode:
+            if is_told_full(answer.stderr, folder):
+                raise no_room(folder)
+            raise InputError(
+                f"cannot check {tree} out into {folder}: {last_line(answer.stderr)}",
+                mend=self._whole,
+            )
+
+    def _filled(self, tree: str, folder: Path, index: Path) -> subprocess.CompletedProcess[str]:
+        """Have git write a tree into a folder; return what came of it."""
         environ = {"GIT_INDEX_FILE": str(index)}
         for words in (["read-tree", "--reset", "-u", tree], ["clean", "-fdxq", "."]):
-            answer = self._ask(*where, *words, environ=environ, cwd=folder)
+            answer = self._ask(*words, environ=environ, tree=folder)
             if answer.returncode:
-                raise InputError(
-                    f"cannot check {tree} out into {folder}: {last_line(answer.stderr)}",
-                    mend=self._deepen or f"see what is wrong there: df -h {quote(str(folder))}",
-                )
+                break
+        return answer
+
+    @property
+    def _command(self) -> str:
+        return f"git --git-dir={quote(str(self.folder))}"
+
+    @property
+    def _whole(self) -> str:
+        """What mends a clone that lacks something."""
+        partial = self._ask("config", "--get-regexp", r"^remote\..*\.promisor$").stdout
+        fetch = f"{self._command} fetch --refetch --no-filter" if partial else ""
+        return self._deepen or fetch or f"{self._command} fsck"
 
     @cached_property
     def _deepen(self) -> str:
         """What mends a clone that has not all of the history; empty if this one has."""
         answer = self._ask("rev-parse", "--is-shallow-repository")
         shallow = answer.stdout.strip() == "true"
-        return f"git --git-dir={quote(str(self.folder))} fetch --unshallow" if shallow else ""
+        return f"{self._command} fetch --unshallow" if shallow else ""
+
+    def _told(self, *words: str) -> str:
+        """Return what a git command prints, which must not fail."""
+        answer = self._ask(*words)
+        if answer.returncode:
+            raise InputError(
+                f"git {words[0]} failed in {self.folder}: {last_line(answer.stderr)}",
+                mend=self._whole,
+            )
+        return answer.stdout
 
     def _ask(
-        self, *words: str, environ: dict[str, str] | None = None, cwd: Path | None = None
+        self, *words: str, environ: dict[str, str] | None = None, tree: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return _git([f"--git-dir={self.folder}", *words], environ, cwd)
+        # With a work tree of its own (core.worktree, of a submodule) git would take paths to begin
+        # where the user stands.
+        top = tree or self.folder
+        return _git([f"--git-dir={self.folder}", f"--work-tree={top}", *words], environ, top)
 
 
 def _git(
@@ -163,14 +202,17 @@ def _git(
 ) -> subprocess.CompletedProcess[str]:
     """Run git without what the environment says of another repository (`git bisect run` does)."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # Nothing but what is fetched is written to a clone, and nobody is asked for a password.
+    kept |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     plain = [word for setting in _PLAIN for word in ("-c", setting)]
     return subprocess.run(
         ["git", *plain, *words],  # noqa: S607 - the user's own git, wherever it is
-        env=kept | {"LC_ALL": "C"} | (environ or {}),
+        env=kept | (environ or {}),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
+        pass_fds=held_locks(),
         check=False,
     )

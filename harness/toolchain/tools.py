@@ -12,13 +12,14 @@ from pathlib import Path
 
 from harness.arch import host_goarch
 from harness.cache import built_once, digest
-from harness.errors import Unsupported
+from harness.errors import HarnessError, Unsupported
 from harness.toolchain.environment import for_build
 from harness.toolchain.find import find_toolchain, release_name
 from harness.toolchain.go_command import failure, run_command
 from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
 from harness.toolchain.work_tree import WorkTree
+from harness.version import __version__
 
 TOOLS = ("asm", "compile", "link")
 CHEAP_GOGC = "400"
@@ -50,9 +51,15 @@ class Tools:
     def of(cls, repository: Repository, commit: str, goarch: str) -> "Tools":
         """Find out what the tools of a commit are; nothing is built, a release may be fetched."""
         minor = _minor_version(repository, commit)
-        driver = find_toolchain(release_name(f"1.{max(minor - 1, _FIRST)}"))
+        release = release_name(f"1.{max(minor - 1, _FIRST)}")
+        try:
+            driver = find_toolchain(release)
+        except HarnessError as error:
+            what = f"{commit[:12]} is built by means of {release}: {error.message}"
+            raise type(error)(what, mend=error.mend) from error
         sources = tool_folders(repository, commit)
-        key = digest(repository.content(commit, sources), driver.version, goarch, host_goarch())
+        recipe = (__version__, _SHIM.read_text(), str(minor), goarch, host_goarch())
+        key = digest(repository.content(commit, sources), driver.version, *recipe)
         return cls(repository, commit, goarch, minor, driver, key)
 
     def built(self, tree: WorkTree, hear: Callable[[str], None]) -> Path:
@@ -112,15 +119,22 @@ def _minor_version(repository: Repository, commit: str) -> int:
     return int(found[1]) if found else 0
 
 
-def missing_experiments(tools: Path, driver: Toolchain) -> tuple[list[str], list[str]]:
-    """Return the experiments that are on in the tools only, and those on in the driver only.
+def experiments(compiler: Path) -> set[str]:
+    """Return the experiments that are on in a compiler."""
+    # With none on it names each that would be.
+    code, said = run_command([str(compiler), "-V=full"], {"GOEXPERIMENT": "none"}, compiler.parent)
+    if code:
+        raise failure(f"{compiler} does not run", said, compiler.parent, "")
+    named = re.search(r" X:([\w,]+)", said)
+    return {name.removeprefix("no") for name in named[1].split(",")} if named else set()
 
-    The Go command chooses files by its own (internal/buildcfg/exp.go, baseline). With none on, a
-    compiler names each that would be.
-    """
-    own = _experiments(tools / "compile")
-    drivers = _experiments(driver.goroot / "pkg" / "tool" / f"linux_{host_goarch()}" / "compile")
-    return sorted(own - drivers), sorted(drivers - own)
+
+def declared_experiments(repository: Repository, commit: str) -> set[str]:
+    """Return the experiments that a commit may have on, by its sources: nothing is built."""
+    text = repository.text(commit, "src/internal/buildcfg/exp.go") or ""
+    listed = re.search(r"(?s)\bbaseline :?= goexperiment\.Flags\{(.*?)\n\t\}", text)
+    names = re.findall(r"(?m)^\s*(\w+):", listed[1]) if listed else []
+    return {name.lower() for name in names}
 
 
 def unknown_flags(tools: Path) -> list[str]:
@@ -133,12 +147,6 @@ def unknown_flags(tools: Path) -> list[str]:
             raise failure(f"{tools / name} does not tell its flags", usage, tools, "")
         unknown += [f"{name}:{flag}" for flag in flags if flag not in known]
     return unknown
-
-
-def _experiments(compiler: Path) -> set[str]:
-    _, said = run_command([str(compiler), "-V=full"], {"GOEXPERIMENT": "none"}, compiler.parent)
-    named = re.search(r" X:([\w,]+)", said)
-    return {name.removeprefix("no") for name in named[1].split(",")} if named else set()
 
 
 def tool_folders(repository: Repository, commit: str) -> list[str]:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from harness.arch import host_goarch
-from harness.cache import cache_folder, writing
+from harness.cache import cache_folder, lock_free, writing
 from harness.toolchain.installation import Toolchain
 from harness.toolchain.repository import Repository
 
@@ -79,16 +77,13 @@ def _systems(sources: Path) -> set[str]:
 
 @contextmanager
 def work_tree() -> Iterator[WorkTree]:
-    """Lend a work tree that nobody else uses meanwhile."""
+    """Lend a work tree that nobody else uses meanwhile, nor anything that a killed one started."""
     for number in count():
         home = cache_folder("trees", str(number))
-        try:
-            held = FileLock(home / "lock").acquire(timeout=0)
-        except Timeout:
-            continue
-        with held:
-            goroot = home / "goroot"
-            with writing(home):
-                goroot.mkdir(exist_ok=True)
-            yield WorkTree(goroot)
-            return
+        with lock_free(home / "lock") as ours:
+            if ours:
+                goroot = home / "goroot"
+                with writing(home):
+                    goroot.mkdir(exist_ok=True)
+                yield WorkTree(goroot)
+                return

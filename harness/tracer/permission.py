@@ -35,17 +35,24 @@ def _forbidden(pid: int, target: dict[str, str]) -> TracePermissionError:
             mend="detach there first (gdb: detach; dlv: quit, and leave the process running)",
         )
     capable = bool(int(own["CapEff"], 16) & _CAP_SYS_PTRACE)
-    user = target["Uid"].split()[0]
-    if user != str(os.geteuid()) and not capable:
+    user, group = (target[kind].split()[0] for kind in ("Uid", "Gid"))
+    as_root = "as root: sudo debugcall ...; in a container: --user=0 --cap-add=SYS_PTRACE"
+    other = ""
+    if user != str(os.geteuid()):
+        other = f"user {user}, you are {os.geteuid()}"
+    elif group != str(os.getegid()):
+        other = f"group {group}, you to {os.getegid()}"
+    if other and not capable:
         return TracePermissionError(
-            f"process {pid} belongs to user {user}, you are {os.geteuid()}",
-            mend="run the command as that user, or as root: sudo debugcall ...",
+            f"process {pid} belongs to {other}",
+            mend=f"run the command as {user}:{group} (in a container: --user={user}:{group}), or "
+            f"{as_root}",
         )
     if (scope := yama_scope()) and not capable:
         return TracePermissionError(
             f"the kernel's yama module forbids it (ptrace_scope is {scope})",
             mend="sudo sysctl kernel.yama.ptrace_scope=0, or run as root; in a container add "
-            "--cap-add=SYS_PTRACE",
+            "--user=0 --cap-add=SYS_PTRACE",
         )
     if own.get("Seccomp", "0") != "0":
         return TracePermissionError(
@@ -61,9 +68,7 @@ def _forbidden(pid: int, target: dict[str, str]) -> TracePermissionError:
     return TracePermissionError(
         f"the kernel refuses to trace process {pid} (it may hold privileges that you lack, or be "
         "marked not dumpable)",
-        mend="in a container add --cap-add=SYS_PTRACE"
-        if user == "0"
-        else "run as root: sudo debugcall ...; in a container add --cap-add=SYS_PTRACE",
+        mend="in a container add --cap-add=SYS_PTRACE" if user == "0" else f"run {as_root}",
     )
 
 

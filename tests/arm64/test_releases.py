@@ -111,7 +111,7 @@ def test_after_a_failure_the_next_job_works(
 
         assert_it_works()
         first = qemu()
-        with pytest.raises(HarnessError, match="did not say that it is ready"):
+        with pytest.raises(HarnessError, match="ended before it was ready: exit code 3"):
             run(exits, Recorder())
         assert_it_works()
         assert qemu() == first

@@ -1,11 +1,14 @@
 """A real bisection over a small history, made of the sources of the Go that is at hand.
 
+                   crashes - LOCKS IT
+                  /
 base - docs - BREAKS - wording - does not build - builds again - merge - FIXES - docs
                                                                /
                   `------------- side ------------------------'
 """
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,9 +21,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from harness.arch import host_goarch
 from harness.toolchain import Toolchain, unlocked_runtime
+from harness.toolchain.commit import AtCommit, linked_folders
 from harness.verdict import Result
-from tests.clones import commit, git, merge, start
+from tests.clones import commit, git, merge, start, state_of
+from tests.integration.on_workers import scheduler
 
 CLI = "import sys; from harness.cli import main; sys.exit(main())"
 LIMIT = 900  # seconds until a command that hangs is given up; building tools takes a minute
@@ -31,6 +37,8 @@ class History:
     folder: Path
     base: str
     breaks: str
+    crashes: str
+    locks: str
     wording: str
     unbuildable: str
     fixes: str
@@ -67,10 +75,24 @@ def make(folder: Path, go: Toolchain) -> dict[str, str]:
     commits["breaks"] = commit(
         folder, "runtime: simplify debug calls", src__runtime__debugcall_DOT_go=unlocked.read_text()
     )
+    good = runtime.read_text()
+    git(folder, "checkout", "--quiet", "-b", "crashing")
+    commits["crashes"] = commit(
+        folder,
+        "runtime: crash",
+        src__runtime__proc_DOT_go=f'{good}\nfunc init() {{ throw("as it must") }}\n',
+    )
+    commits["locks"] = commit(
+        folder,
+        "runtime: lock debug calls, crash no more",
+        src__runtime__proc_DOT_go=good,
+        src__runtime__debugcall_DOT_go=locked,
+    )
+    git(folder, "checkout", "--quiet", "master")
     commits["wording"] = commit(
         folder,
         "runtime: word it better",
-        src__runtime__proc_DOT_go=f"{runtime.read_text()}\n// a\n",
+        src__runtime__proc_DOT_go=f"{good}\n// a\n",
     )
     good = runtime.read_text()
     commits["unbuildable"] = commit(
@@ -85,13 +107,17 @@ def make(folder: Path, go: Toolchain) -> dict[str, str]:
         folder, "runtime: lock debug calls again", src__runtime__debugcall_DOT_go=locked
     )
     commits["last"] = commit(folder, "doc: end", README="2")
+    git(folder, "tag", "go1.21.1", commits["wording"])
+    git(folder, "tag", "go1.21.2", commits["last"])
+    git(folder, "config", "uploadpack.allowFilter", "true")
     return commits
 
 
-def debugcall(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def debugcall(*words: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", CLI, *words],
         cwd=cwd,
+        env=os.environ | environ,
         capture_output=True,
         text=True,
         check=False,
@@ -135,6 +161,112 @@ def test_the_commit_that_broke_it_is_found_past_one_that_does_not_build(
     assert answer["proven"] is True
 
 
+def test_a_commit_whose_runtime_crashes_is_passed_over(history: History, tmp_path: Path) -> None:
+    ends = ("--old", history.breaks, "--new", history.locks)
+    for _ in range(2):  # again it is what it was
+        done = debugcall("bisect", "--repo", str(history.folder), *ends, cwd=tmp_path)
+        assert done.returncode == 125, done.stderr
+        assert done.stdout.startswith("not found: one of 2 made the fix")
+        assert all(one in done.stdout for one in (history.crashes, history.locks))
+    (folder,) = tmp_path.iterdir()
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    reasons = [json.loads(line).get("reason", "") for line in lines]
+    said = f"{history.crashes[:12]} cannot be checked: the target ended before it was ready: exit"
+    assert any(said in reason for reason in reasons)
+
+
+def test_what_is_linked_by_an_experiment_that_the_driver_lacks(history: History) -> None:
+    # Go 1.26 has greenteagc on, Go 1.25 has not; runtime/mgcmark_greenteagc.go imports it.
+    source = AtCommit(str(history.folder / ".git"), history.base)
+    linked = linked_folders(source, "caller", "amd64")
+    assert {"src/runtime", "src/internal/runtime/gc/scan"} <= set(linked)
+
+
+def test_a_partial_clone_with_changes_is_searched_and_stays_as_it_is(
+    history: History, tmp_path: Path
+) -> None:
+    words = ("--quiet", "--no-checkout", "--filter=blob:none", f"file://{history.folder}", "clone")
+    git(tmp_path, "clone", *words)
+    clone = tmp_path / "clone"
+    changed = clone / "src" / "runtime" / "proc.go"
+    changed.parent.mkdir(parents=True)
+    changed.write_text("package changed\n")
+
+    def state() -> dict[str, bytes]:
+        fetched = str(clone / ".git" / "objects")
+        found = state_of(clone).items()
+        return {name: text for name, text in found if not name.startswith(fetched)}
+
+    before = state()
+    ends = ("--old", history.wording, "--new", history.last, "--json")
+    done = debugcall("bisect", "--repo", str(clone), *ends, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (answer,) = json.loads(done.stdout)["bisections"]
+    assert answer["suspects"] == [history.fixes]
+    assert state() == before
+
+
+def test_a_full_disk_is_told_and_it_goes_on_with_another(history: History, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["bisect", "--repo", str(history.folder), "--out", "out", "--json"]
+    words += ["--old", history.wording, "--new", history.last]
+    for size in ("20m", "220m"):  # the sources do not fit; they do, and the tools do not
+        small = ["/usr/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]
+        if subprocess.run(small, stderr=subprocess.DEVNULL, check=False).returncode:
+            pytest.skip("no disk can be mounted here")
+        try:
+            done = debugcall(*words, cwd=tmp_path, XDG_CACHE_HOME=str(disk))
+        finally:
+            subprocess.run(["/usr/bin/umount", str(disk)], check=True)
+        assert done.returncode == 132, done.stderr
+        assert "the disk is full" in done.stderr
+        assert "mend: free some space" in done.stderr
+    assert len((tmp_path / "out" / "journal.jsonl").read_text().splitlines()) == 1
+    done = debugcall(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bisections"][0]["suspects"] == [history.fixes]
+
+
+def test_the_release_that_builds_it_cannot_be_had(history: History, tmp_path: Path) -> None:
+    words = ["bisect", "--repo", str(history.folder), "--old", history.base, "--new", history.last]
+    done = debugcall(*words, cwd=tmp_path, GOPROXY="off", GOMODCACHE=str(tmp_path / "empty"))
+    assert done.returncode == 129
+    said = f"{history.base[:12]} is built by means of go1.25.0: go1.25.0 is not on this machine"
+    assert said in done.stderr
+    assert "\nmend: set GOPROXY" in done.stderr
+
+
+def test_it_goes_on_without_the_cluster_that_is_gone(tmp_path: Path) -> None:
+    words = ["bisect", "--releases", "go1.21.0..go1.21.3", "--out", "out", "--json"]
+    journal = tmp_path / "out" / "journal.jsonl"
+    with scheduler(tmp_path) as workers:
+        workers.start(f"ptrace=1 {host_goarch()}=1")
+        with subprocess.Popen(
+            [sys.executable, "-c", CLI, *words, "--cluster", workers.address],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if ": pass" in line or ": fail" in line:
+                    break
+            workers.scheduler.kill()
+            said = process.stderr.read()
+        assert process.returncode == 132
+        assert "is gone" in said
+        assert "mend: what is finished is kept" in said
+    kept = journal.read_text().splitlines()
+    assert len(kept) > 1
+    done = debugcall(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bisections"][0]["suspects"] == ["go1.21.2"]
+    assert journal.read_text().splitlines()[: len(kept)] == kept
+    assert_nothing_twice(journal)
+
+
 def test_an_end_that_does_not_build_is_told(history: History, tmp_path: Path) -> None:
     ends = ("--old", history.base, "--new", history.unbuildable)
     done = debugcall("bisect", "--repo", str(history.folder), *ends, cwd=tmp_path)
@@ -167,6 +299,12 @@ def test_ends_that_lead_nowhere_are_told(
     assert "\nmend: " in done.stderr
 
 
+def assert_nothing_twice(journal: Path) -> None:
+    _, *lines = map(json.loads, journal.read_text().splitlines())
+    tested = [(line["key"], line["number"]) for line in lines]
+    assert len(tested) == len(set(tested))
+
+
 def test_it_goes_on_where_it_was_killed(history: History, tmp_path: Path) -> None:
     words = ["bisect", "--repo", str(history.folder), "--out", "out", "--json"]
     words += ["--old", history.wording, "--new", history.last]
@@ -190,8 +328,7 @@ def test_it_goes_on_where_it_was_killed(history: History, tmp_path: Path) -> Non
     (answer,) = json.loads(done.stdout)["bisections"]
     assert answer["suspects"] == [history.fixes]
     assert journal.read_text().splitlines()[1 : 1 + len(kept)] == kept
-    tested = [line["key"] + str(line["number"]) for line in answer["tested"]]
-    assert len(tested) == len(set(tested)), "something was tested twice"
+    assert_nothing_twice(journal)
 
 
 def test_ctrl_c_ends_it_and_what_it_started(history: History, tmp_path: Path) -> None:
@@ -246,9 +383,10 @@ def test_a_step_judges_what_is_committed_only(history: History, checkout: Path) 
     done = debugcall("bisect-step", "-n", "20", cwd=checkout)
     assert done.returncode == 129
     assert "uncommitted changes" in done.stderr
-    git(checkout, "checkout", "--quiet", "--force", history.unbuildable)
-    done = debugcall("bisect-step", "-n", "20", cwd=checkout)
-    assert done.returncode == 125
+    for unfit in (history.unbuildable, history.crashes):
+        git(checkout, "checkout", "--quiet", "--force", unfit)
+        done = debugcall("bisect-step", "-n", "20", cwd=checkout)
+        assert done.returncode == 125, done.stderr
 
 
 def test_a_matrix_takes_commits_and_releases(history: History, tmp_path: Path) -> None:
@@ -292,3 +430,14 @@ def test_releases_are_searched_too(tmp_path: Path) -> None:
     (answer,) = json.loads(done.stdout)["bisections"]
     assert answer["suspects"] == ["go1.21.2"]
     assert [test["point"] for test in answer["proof"]] == ["go1.21.2", "go1.21.1"]
+
+
+def test_releases_and_then_the_commits_between_two_of_them(
+    history: History, tmp_path: Path
+) -> None:
+    words = ("--releases", "go1.21.1..go1.21.2", "--repo", str(history.folder), "--out", "out")
+    for _ in range(2):
+        done = debugcall("bisect", *words, "--json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        releases, commits = json.loads(done.stdout)["bisections"]
+        assert (releases["suspects"], commits["suspects"]) == (["go1.21.2"], [history.fixes])

@@ -409,6 +409,23 @@ def test_a_target_of_another_user(build: Build) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_target_of_another_group() -> None:
+    with subprocess.Popen(
+        ["cat"],  # noqa: S607 - wherever it is
+        stdin=subprocess.PIPE,
+        user=NOBODY,
+        group=7,
+        extra_groups=[],
+    ) as target:
+        text = as_nobody(lambda: Session.attach(target.pid, Recorder()))
+        assert f"process {target.pid} belongs to group 7, you to {NOBODY} " in text
+        assert f"--user={NOBODY}:7" in text
+        assert target.stdin is not None
+        target.stdin.close()
+    assert target.returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_target_that_is_not_dumpable() -> None:
     reader, writer = os.pipe()
     pid = os.fork()

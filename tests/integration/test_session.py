@@ -378,7 +378,8 @@ def test_a_target_that_never_gets_ready(build: Build, monkeypatch: pytest.Monkey
 
 
 def test_a_target_that_ends_before_it_is_ready(build: Build) -> None:
-    with pytest.raises(TargetError), GoTarget(build("exit"), Recorder()) as target:
+    said = "ended before it was ready: exit code 3"
+    with pytest.raises(TargetError, match=said), GoTarget(build("exit"), Recorder()) as target:
         target.await_ready()
     (exit_,) = target.session.recorder.recording().all(Exited)
     assert exit_.code == 3

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from harness.cache import built_once, kept, prune, remove_unused
 from harness.errors import HarnessError, InputError
+from harness.toolchain.work_tree import work_tree
+from tests.integration.running import ended, until
 
 BUILD = """
 import os, sys, time
@@ -100,3 +103,45 @@ def test_nothing_is_pruned_while_another_command_is_at_work(
     other.wait()
     prune(kept())
     assert not (empty_cache / "tools" / "key").exists()
+
+
+LENDING = """
+import sys
+from pathlib import Path
+from harness.toolchain.go_command import run_command
+from harness.toolchain.work_tree import work_tree
+with work_tree() as tree:
+    run_command(["/bin/sh", "-c", "echo $$ >pid; exec sleep 1000"], {}, Path(sys.argv[1]))
+"""
+
+
+def test_a_work_tree_is_not_lent_while_something_started_in_it_lives(
+    tmp_path: Path, empty_cache: Path
+) -> None:
+    os.mkfifo(tmp_path / "pid")
+    with subprocess.Popen([sys.executable, "-c", LENDING, str(tmp_path)]) as process:
+        at_work = int((tmp_path / "pid").read_text())
+        process.kill()
+    try:
+        with work_tree() as tree:
+            assert tree.goroot == empty_cache / "trees" / "1" / "goroot"
+    finally:
+        os.kill(at_work, signal.SIGKILL)
+    until(lambda: ended(at_work), "it has ended")
+    with work_tree() as tree, work_tree() as other:
+        assert tree.goroot == empty_cache / "trees" / "0" / "goroot"
+        assert other.goroot == empty_cache / "trees" / "1" / "goroot"
+
+
+def test_what_is_kept_is_listed_while_others_are_at_work(empty_cache: Path) -> None:
+    built_once("tools", "key", build=lambda out: (out / "a").touch())
+    at_work = subprocess.Popen(
+        ["/bin/sh", "-c", "while :; do mkdir -p b/c; : >b/c/d; : >b/c/e; : >b/f; rm -r b; done"],
+        cwd=empty_cache / "tools",
+    )
+    try:
+        for _ in range(300):
+            assert str(empty_cache / "tools" / "key") in {one.path for one in kept()}
+    finally:
+        at_work.kill()
+        at_work.wait()

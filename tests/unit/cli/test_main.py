@@ -145,6 +145,9 @@ def test_the_place_of_a_recording(tmp_path: Path) -> None:
     assert recording_path(tmp_path, "go1.21.1") == tmp_path / "go1.21.1.jsonl"
     assert recording_path(Path("out-{go}"), "go1.21.1") == Path("out-go1.21.1")
     assert recording_path(Path("one"), "go1.21.1") == Path("one")
+    assert recording_path(Path("x" * 300), "go1.21.1") == Path(
+        "x" * 300
+    )  # which cannot be looked at
     devel = "devel go1.22-97c8ff8d53 Tue Oct 17 23:43:31 2023 +0000"
     assert recording_path(Path("{go}"), devel).name == (
         "devel-go1.22-97c8ff8d53-Tue-Oct-17-23-43-31-2023-+0000"

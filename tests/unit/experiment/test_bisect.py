@@ -16,8 +16,9 @@ from harness.experiment.journal import Journal
 from harness.experiment.task import Outcome, Task
 from harness.report.bisection import account
 from harness.toolchain.commit import AtCommit
+from harness.toolchain.repository import Repository
 from harness.verdict import Check, Failure, Result, Verdict
-from tests.clones import chain, commit, start
+from tests.clones import chain, commit, git, merge, start
 
 Answer = Callable[[AtCommit], Result | None]
 
@@ -61,17 +62,21 @@ def keys_of_commits(monkeypatch: pytest.MonkeyPatch) -> None:
         "content_key": lambda source, *_: f"{source.commit} {source.tools}",
         "linked_folders": lambda *_: ("src",),
         "require_debug_calls_at": lambda *_: None,
-        "tool_folders": lambda *_: ["compiler"],
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(bisect, name, stand_in)
 
 
 def run(
-    clone: Path, old: str, new: str, answer: Answer, find: Change | None = None
+    clone: Path,
+    old: str,
+    new: str,
+    answer: Answer,
+    find: Change | None = None,
+    number: int = 40,
 ) -> tuple[Bisected, Answering]:
     executor = Answering(answer)
-    question = Question(str(clone), old, new, "thread-until-dispatch", 40, "amd64")
+    question = Question(str(clone), old, new, "thread-until-dispatch", number, "amd64")
     journal = Journal(clone.parent / "out", question)
     return Bisection(question, journal, executor).commits(find), executor
 
@@ -96,7 +101,7 @@ def test_what_was_found_is_proven_with_its_own_compiler(clone: Path) -> None:
 
 def test_a_change_of_the_compiler_is_found_when_the_proof_disagrees(clone: Path) -> None:
     commits = chain(clone, [str(number) for number in range(8)])
-    culprit = commit(clone, "the compiler", compiler__main_DOT_go="2")
+    culprit = commit(clone, "the compiler", src__compiler__main_DOT_go="2")
     commits += [culprit, *chain(clone, ["8", "9", "10"])]
 
     def answer(source: AtCommit) -> Result:
@@ -110,16 +115,113 @@ def test_a_change_of_the_compiler_is_found_when_the_proof_disagrees(clone: Path)
     assert "changed the compiler or what the target links" in "\n".join(account(found, ""))
 
 
-def test_what_never_agrees_is_not_proven(clone: Path) -> None:
+def test_ends_that_differ_by_a_foreign_compiler_only_are_told(clone: Path) -> None:
     commits = chain(clone, ["0", "1", "2", "3"])
 
     def answer(source: AtCommit) -> Result:
         passes = source.tools is not None and source.commit != commits[0]
         return Result.PASS if passes else Result.FAIL
 
-    found, _ = run(clone, commits[0], commits[-1], answer)
-    assert not found.proven
-    assert "NOT PROVEN" in next(account(found, ""))
+    with pytest.raises(InputError, match="both ends fail, built by their own compilers"):
+        run(clone, commits[0], commits[-1], answer)
+
+
+def test_a_proof_that_says_nothing_proves_nothing_and_refutes_nothing(clone: Path) -> None:
+    commits = chain(clone, [str(number) for number in range(10)])
+
+    def answer(source: AtCommit) -> Result:
+        if source.tools is None:
+            return Result.INCONCLUSIVE
+        return fixed_since(commits, 4)(source) or Result.FAIL
+
+    found, executor = run(clone, commits[0], commits[-1], answer)
+    assert (found.suspects, found.proven, found.own_tools) == ((commits[4],), False, False)
+    assert [point for point, tools in executor.asked if tools is None] == [commits[4], commits[3]]
+    text = "\n".join(account(found, ""))
+    assert text.startswith("fix, NOT PROVEN: ")
+    assert "could not be judged" in text
+
+
+def test_a_package_that_is_linked_between_the_ends_only(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits that are equal in what the ends link are one program, until the proof."""
+
+    def key(source: AtCommit, *_: object) -> str:
+        return Repository.open(clone).content(source.commit, source.linked or ["src"])
+
+    monkeypatch.setattr(bisect, "content_key", key)
+    monkeypatch.setattr(bisect, "linked_folders", lambda *_: ("src/runtime",))
+    commits = [commit(clone, n, src__runtime__a_DOT_go=n) for n in "01"]
+    commits.append(commit(clone, "the culprit", src__between__a_DOT_go="1"))
+    commits += [commit(clone, n, src__runtime__a_DOT_go=n) for n in "23"]
+    found, _ = run(clone, commits[0], commits[-1], fixed_since(commits, 2), number=200)
+    assert (found.suspects, found.proven) == ((commits[2],), True)
+
+
+def test_what_is_the_same_program_is_tested_once(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(source: AtCommit, *_: object) -> str:
+        return f"{Repository.open(clone).content(source.commit, ['src'])} {source.tools is None}"
+
+    monkeypatch.setattr(bisect, "content_key", key)
+    commits = chain(clone, ["0", "1", "0", "1", "0", "1", "2"])  # what is reverted and done again
+    executor = Answering(fixed_since(commits, 6))
+    question = Question(str(clone), commits[0], commits[-1], "thread-until-dispatch", 200, "amd64")
+    journal = Journal(clone.parent / "out", question)
+    found = Bisection(question, journal, executor, jobs=7).commits(None)
+    assert (found.suspects, found.proven) == ((commits[-1],), True)
+    keys = [test.key for test in found.tested]
+    assert len(keys) == len(set(keys)) == len(executor.asked)
+
+
+def side_branch(clone: Path) -> dict[str, str]:
+    """Make a branch that parts before the commit that breaks it, and is merged after that."""
+    commits = {"begin": commit(clone, "begin", src__a_DOT_go="0")}
+    git(clone, "branch", "side")
+    commits["breaks"] = commit(clone, "breaks", src__a_DOT_go="1")
+    git(clone, "checkout", "--quiet", "side")
+    for name in ("side 1", "side 2", "side 3"):
+        commits[name] = commit(clone, name, src__b_DOT_go=name)
+    git(clone, "checkout", "--quiet", "master")
+    commits["merge"] = merge(clone, "side")
+    commits["fixes"] = commit(clone, "fixes", src__a_DOT_go="2")
+    commits["end"] = commit(clone, "end", src__c_DOT_go="1")
+    return commits
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_branch_that_parted_before_the_old_end_does_not_mislead(clone: Path, jobs: int) -> None:
+    commits = side_branch(clone)
+    good = {name for name in commits if name not in {"breaks", "merge"}}
+    names = {made: name for name, made in commits.items()}
+    executor = Answering(lambda s: Result.PASS if names[s.commit] in good else Result.FAIL)
+    question = Question(
+        str(clone), commits["breaks"], commits["end"], "thread-until-dispatch", 40, "amd64"
+    )
+    journal = Journal(clone.parent / "out", question)
+    found = Bisection(question, journal, executor, jobs).commits(None)
+    assert (found.suspects, found.proven) == ((commits["fixes"],), True)
+    assert found.points >= found.candidates
+
+
+def test_a_merge_that_brings_the_fix_from_before_the_old_end(clone: Path) -> None:
+    commits = side_branch(clone)
+    names = {made: name for name, made in commits.items()}
+
+    def answer(source: AtCommit) -> Result:
+        return Result.FAIL if names[source.commit] == "breaks" else Result.PASS
+
+    found, _ = run(clone, commits["breaks"], commits["end"], answer)
+    assert (found.suspects, found.proven) == ((commits["merge"],), True)
+    assert [test.point for test in found.proof] == [commits["merge"], commits["breaks"]]
+
+
+def test_ends_that_differ_though_nothing_changed_are_told(clone: Path) -> None:
+    begin, end = commit(clone, "begin"), commit(clone, "end", README="1")
+    with pytest.raises(Unsupported, match="no commit between them changes a source of Go"):
+        run(clone, begin, end, lambda s: Result.PASS if s.commit == end else Result.FAIL)
 
 
 def test_what_a_foreign_compiler_cannot_build_is_built_by_its_own(clone: Path) -> None:

@@ -51,6 +51,27 @@ def test_a_line_torn_by_a_crash_is_forgotten(tmp_path: Path) -> None:
     assert Journal(tmp_path, QUESTION).tested == [first, third]
 
 
+def test_one_that_could_not_even_begin_begins_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, QUESTION)
+    journal.close()
+    whole = (tmp_path / "journal.jsonl").read_bytes()
+    for length in (0, 20):
+        (tmp_path / "journal.jsonl").write_bytes(whole[:length])
+        Journal(tmp_path, QUESTION).close()
+        assert (tmp_path / "journal.jsonl").read_bytes() == whole
+
+
+def test_what_was_inconclusive_is_tested_again_the_next_time(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, QUESTION)
+    journal.add("a", None, "a", 40, outcome(Result.INCONCLUSIVE))
+    assert journal.find("a", 40), "not in the same run"
+    kept = journal.add("b", None, "b", 40, outcome())
+    journal.close()
+    again = Journal(tmp_path, QUESTION)
+    assert again.find("a", 40) is None
+    assert again.tested == [kept]
+
+
 def test_a_folder_of_another_question_is_left_alone(tmp_path: Path) -> None:
     Journal(tmp_path, QUESTION).close()
     before = (tmp_path / "journal.jsonl").read_bytes()
@@ -58,9 +79,14 @@ def test_a_folder_of_another_question_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another question") as raised:
         Journal(tmp_path, other)
     assert "--out" in raised.value.mend
-    (tmp_path / "journal.jsonl").write_text("not ours\n")
-    with pytest.raises(InputError, match="no bisection that can be read"):
-        Journal(tmp_path, QUESTION)
+    for text, said in (
+        ("not ours\n", "no bisection that can be read"),
+        ("not ours", "another question"),
+    ):
+        (tmp_path / "journal.jsonl").write_text(text)
+        with pytest.raises(InputError, match=said):
+            Journal(tmp_path, QUESTION)
+        assert (tmp_path / "journal.jsonl").read_text() == text
     (tmp_path / "journal.jsonl").write_bytes(before)
     Journal(tmp_path, QUESTION).close()
 

@@ -1,15 +1,12 @@
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.errors import InputError, Unsupported
+from harness.errors import HarnessError, InputError, Unsupported
 from harness.toolchain.commit import folders_of, require_debug_calls_at
 from harness.toolchain.repository import Repository
-from tests.clones import chain, commit, git, start
-
-
-def state_of(folder: Path) -> tuple[str, str]:
-    return git(folder, "status", "--porcelain=v2", "--branch"), git(folder, "for-each-ref")
+from tests.clones import chain, commit, git, start, state_of
 
 
 @pytest.fixture
@@ -56,6 +53,11 @@ def test_a_shallow_clone_is_told_how_to_get_the_rest(clone: Path, tmp_path: Path
     with pytest.raises(InputError) as raised:
         shallow.resolve("HEAD~3")
     assert raised.value.mend.endswith("fetch --unshallow")
+    old = git(clone, "rev-parse", "HEAD~2")
+    git(tmp_path / "shallow", "fetch", "--quiet", "--depth=1", f"file://{clone}", old)
+    with pytest.raises(InputError, match="no history in common") as raised:  # both are there
+        shallow.beginning(old, shallow.resolve("HEAD"))
+    assert raised.value.mend.endswith("fetch --unshallow")
 
 
 def test_swapped_ends_are_told(clone: Path) -> None:
@@ -98,21 +100,91 @@ def test_a_tree_is_checked_out_exactly(clone: Path, tmp_path: Path) -> None:
         assert (out / "a.go").read_text() == text
 
 
-def test_the_clone_itself_stays_as_it_is(clone: Path, tmp_path: Path) -> None:
+def test_a_damaged_index_is_made_anew(clone: Path, tmp_path: Path) -> None:
+    repository = Repository.open(clone)
+    out, index = tmp_path / "out", tmp_path / "index"
+    out.mkdir()
+    repository.check_out("HEAD:src", out, index)
+    index.write_bytes(index.read_bytes()[:30])  # as a power cut leaves it
+    (out / "runtime" / "proc.go").write_text("changed by a build")
+    repository.check_out("HEAD:src", out, index)
+    assert (out / "runtime" / "proc.go").read_text() == "package runtime\n"
+
+
+def test_a_disk_that_is_too_small_for_a_tree(clone: Path, tmp_path: Path) -> None:
+    made = commit(clone, "large", src__large_DOT_go="//" + "0123456789abcdef" * 4096)
+    out = tmp_path / "out"
+    out.mkdir()
+    small = ["/usr/bin/mount", "-t", "tmpfs", "-o", "size=32k", "none", str(out)]
+    if subprocess.run(small, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        with pytest.raises(HarnessError, match="the disk is full") as raised:
+            Repository.open(clone).check_out(f"{made}:src", out, tmp_path / "index")
+        assert "XDG_CACHE_HOME" in raised.value.mend
+    finally:
+        subprocess.run(["/usr/bin/umount", str(out)], check=True)
+
+
+def test_a_partial_clone_fetches_what_it_lacks_or_says_so(clone: Path, tmp_path: Path) -> None:
+    commits = chain(clone, ["1", "2"])
+    git(clone, "config", "uploadpack.allowFilter", "true")
+    words = ("--quiet", "--no-checkout", "--filter=blob:none", f"file://{clone}", "partial")
+    git(tmp_path, "clone", *words)
+    partial = Repository.open(tmp_path / "partial")
+    (tmp_path / "out").mkdir()
+    partial.check_out(f"{commits[1]}:src", tmp_path / "out", tmp_path / "index")
+    assert (tmp_path / "out" / "a.go").read_text() == "2"
+    assert partial.text(commits[1], "src/nosuch.go") is None
+    clone.rename(tmp_path / "unreachable")
+    assert partial.content(commits[0], ["src"]) != partial.content(commits[1], ["src"])
+    with pytest.raises(InputError, match="could not fetch") as raised:
+        partial.text(commits[0], "src/a.go")
+    assert raised.value.mend.endswith("fetch --refetch --no-filter")
+    with pytest.raises(InputError, match=r"cannot check .* out into"):
+        partial.check_out(f"{commits[0]}:src", tmp_path / "out", tmp_path / "index")
+
+
+def test_an_object_that_is_damaged_is_no_file_that_is_missing(clone: Path) -> None:
+    repository = Repository.open(clone)
+    blob = git(clone, "rev-parse", "HEAD:src/runtime/proc.go")
+    (clone / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(InputError, match="git cat-file failed") as raised:
+        repository.text("HEAD", "src/runtime/proc.go")
+    assert raised.value.mend.endswith("fsck")
+
+
+def test_paths_begin_at_the_top_wherever_one_stands(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(clone, "config", "core.worktree", str(clone))  # as a submodule has it
+    (made,) = chain(clone, ["1"])
+    monkeypatch.chdir(clone / "src")
+    repository = Repository.open(Path())
+    assert repository.content(made, ["src"]) != repository.content(f"{made}^", ["src"])
+    assert repository.lines("rev-list", f"{made}^..{made}", "--", *folders_of(["src"])) == [made]
+
+
+def test_the_clone_itself_stays_as_it_is(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(clone, "config", "core.splitIndex", "true")
     (clone / "README").write_text("edited\n")
+    (clone / "src" / "runtime" / "proc.go").touch()  # git would like to remember the new time
     before = state_of(clone)
     (tmp_path / "out").mkdir()
     repository = Repository.open(clone)
     repository.check_out("HEAD:src", tmp_path / "out", tmp_path / "index")
     repository.content("HEAD", ["src"])
-    assert before == (
-        git(clone, "status", "--porcelain=v2", "--branch"),
-        git(clone, "for-each-ref"),
-    )
     repository.require_clean(clone)  # README is no source of Go
+    assert state_of(clone) == before
     (clone / "src" / "runtime" / "proc.go").write_text("edited\n")
-    with pytest.raises(InputError, match=r"uncommitted changes.*src/runtime/proc\.go"):
-        repository.require_clean(clone)
+    monkeypatch.chdir(clone / "src")
+    for checkout in (clone, Path()):
+        with pytest.raises(InputError, match=r"uncommitted changes.*src/runtime/proc\.go"):
+            repository.require_clean(checkout)
+    with pytest.raises(InputError, match="must be run in a work tree"):
+        repository.require_clean(clone / ".git")
 
 
 def test_content_is_that_of_sources_without_tests(clone: Path) -> None:

@@ -1,0 +1,181 @@
+"""The action for GitHub, its steps run as the runner would run them, and the workflow."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import parse
+
+import pytest
+import yaml
+
+from harness.environment import neutral
+from harness.toolchain import Toolchain
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+PAGE = (ROOT / "docs" / "ci.md").read_text()
+TOLD = (
+    "debugcall go1.21.1: fail",
+    "a call is dispatched on the thread that it was injected into: not so",
+)
+"""What an annotation begins with."""
+_INPUT = re.compile(r"\$\{\{ inputs\.(\w+) \}\}")
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    said: str
+    outputs: Mapping[str, str]
+    summary: str
+
+
+def act(folder: Path, **given: str) -> Ran:
+    """Run the action's steps in a folder, with these inputs."""
+    inputs = {name: about["default"] for name, about in ACTION["inputs"].items()} | given
+    output, summary = folder / "output", folder / "summary"
+    runner = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "GITHUB_OUTPUT": str(output),
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "RUNNER_TEMP": str(folder),
+    }
+    output.touch()
+    summary.touch()
+    said, code = "", 0
+    for step in ACTION["runs"]["steps"]:
+        if "run" not in step or code:
+            continue
+        assert step["shell"] == "bash"
+        values = {
+            name: _INPUT.sub(lambda match: inputs[match[1]], text)
+            for name, text in step.get("env", {}).items()
+        }
+        script = folder / "step.sh"
+        script.write_text(step["run"])
+        # The runner's own way: docs.github.com, "Workflow syntax", jobs.<job_id>.steps[*].shell.
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],  # noqa: S607
+            env=os.environ | runner | values,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        said, code = said + done.stdout, done.returncode
+    lines = dict(line.split("=", 1) for line in output.read_text().splitlines())
+    return Ran(code, said, lines, summary.read_text())
+
+
+def test_a_broken_toolchain_fails_the_step(
+    toolchain: Callable[[str], Toolchain], tmp_path: Path
+) -> None:
+    one, two = toolchain("1.21.1").goroot, toolchain("1.22.0").goroot
+    ran = act(tmp_path, go=f"{one},\n {two}", number="20")
+    assert ran.code == 1, ran.said
+    assert ran.outputs["verdict"] == "fail"
+    recordings = Path(ran.outputs["recordings"])
+    assert len(list(recordings.glob("*.jsonl"))) == 2
+    assert Path(ran.outputs["junit"]).parent == recordings
+    suites = parse(ran.outputs["junit"]).getroot()  # noqa: S314 - our own
+    assert suites.get("failures") not in {None, "0"}
+    title, message = TOLD
+    title = title.replace(":", "%3A")
+    assert f"\n::error title={title}::{message} in 20 cases%0A" in ran.said
+    assert "| go1.21.1 | fail |" in ran.summary.replace("\\", "")
+
+
+def test_a_sound_one_passes_with_targets_and_schedules(
+    toolchain: Callable[[str], Toolchain], tmp_path: Path
+) -> None:
+    goroot = str(toolchain("1.22.0").goroot)
+    target = str(ROOT / "gotargets" / "compute")
+    ran = act(
+        tmp_path,
+        go=goroot,
+        targets=target,
+        schedule="delay, steal",
+        number="20",
+        args="--no-control  --jobs 1",
+    )
+    assert ran.code == 0, ran.said
+    assert ran.outputs["verdict"] == "pass"
+    assert len(list(Path(ran.outputs["recordings"]).glob("*.jsonl"))) == 2
+    assert "::error" not in ran.said
+
+
+def test_without_a_toolchain_the_go_that_is_found_is_checked(tmp_path: Path) -> None:
+    ran = act(tmp_path, number="5", args="--no-control")
+    assert ran.code == 0, ran.said
+
+
+@pytest.mark.parametrize("name", ["go", "targets", "schedule", "number", "args", "artifact"])
+def test_no_input_is_run_as_a_script(tmp_path: Path, name: str) -> None:
+    ran = act(tmp_path, **{"go": "/nowhere", name: "$(touch pwned) `touch pwned` '; touch pwned #"})
+    assert not (tmp_path / "pwned").exists()
+    assert ran.code == 129
+    assert ran.outputs["verdict"] == "error"
+    assert not any("${{" in step.get("run", "") for step in ACTION["runs"]["steps"])
+
+
+def test_each_output_comes_from_a_step(tmp_path: Path) -> None:
+    outputs = act(tmp_path, go="/nowhere").outputs
+    values = {name: about["value"] for name, about in ACTION["outputs"].items()}
+    assert values == {name: f"${{{{ steps.check.outputs.{name} }}}}" for name in outputs}
+
+
+def test_what_is_used_has_a_version() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    used = re.findall(r"uses: (\S+)", workflow + (ROOT / "action.yml").read_text())
+    assert "./" in used
+    assert all(re.fullmatch(r"\./|[\w-]+/[\w-]+@v\d+\.\d+\.\d+", name) for name in used)
+
+
+def test_the_page_tells_what_goes_in_and_what_comes_out() -> None:
+    for name in ("inputs", "outputs"):
+        assert all(f"\n| `{each}` | " in PAGE for each in ACTION[name])
+    (told,) = re.findall(r"```text\n(.*?)\n(.*?) in \d+ cases\n```", PAGE)
+    assert told == TOLD
+
+
+@pytest.fixture(scope="module")
+def actionlint(
+    toolchain: Callable[[str], Toolchain], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    go, folder = toolchain("1.26.8"), tmp_path_factory.mktemp("actionlint")
+    kept = {name: os.environ[name] for name in ("GOPROXY", "GOSUMDB") if name in os.environ}
+    built = subprocess.run(
+        [go.go, "install", ACTIONLINT],
+        env=neutral() | kept | {"GOROOT": str(go.goroot), "GOBIN": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode and os.environ.get("CI") != "true":
+        pytest.skip(f"actionlint cannot be had: {built.stderr}")
+    assert built.returncode == 0, built.stderr
+    return folder / "actionlint"
+
+
+def test_actionlint_finds_no_fault(actionlint: Path, tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```yaml\n(on:.*?)```", PAGE, re.DOTALL)
+    workflows = tmp_path / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()  # what it takes for a project, with an action of its own
+    (tmp_path / "action.yml").write_text((ROOT / "action.yml").read_text())
+    (workflows / "ci.yml").write_text((ROOT / ".github/workflows/ci.yml").read_text())
+    (workflows / "shown.yml").write_text(shown.replace("OWNER/debugcall-harness@main", "./"))
+    done = subprocess.run([actionlint], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    wrong = shown.replace("OWNER/debugcall-harness@main", "./").replace("go: ", "gone: ")
+    (workflows / "shown.yml").write_text(wrong)
+    done = subprocess.run([actionlint], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 'input "gone" is not defined in action' in done.stdout
