@@ -22,8 +22,8 @@ import pytest
 from filelock import FileLock
 
 from harness.arch import host_goarch
-from harness.toolchain import Toolchain, unlocked_runtime
-from harness.toolchain.commit import AtCommit, linked_folders
+from harness.toolchain import Toolchain, tools, unlocked_runtime
+from harness.toolchain.commit import MAKE_BASH, AtCommit, content_key, linked_folders
 from harness.verdict import Result
 from tests.clones import commit, git, merge, start, state_of
 from tests.integration.on_workers import scheduler
@@ -49,7 +49,9 @@ class History:
 def history(
     tmp_path_factory: pytest.TempPathFactory, toolchain: Callable[[str], Toolchain]
 ) -> History:
-    shared = tmp_path_factory.getbasetemp().parent  # of all workers
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of all workers of this run
     folder = shared / "go-history"
     with FileLock(shared / "go-history.lock"):
         if not (folder / "commits.json").exists():
@@ -180,6 +182,21 @@ def test_what_is_linked_by_an_experiment_that_the_driver_lacks(history: History)
     source = AtCommit(str(history.folder / ".git"), history.base)
     linked = linked_folders(source, "caller", "amd64")
     assert {"src/runtime", "src/internal/runtime/gc/scan"} <= set(linked)
+
+
+def test_a_key_holds_the_recipe_and_the_target(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    keys = set()
+    for recipe, text in (("0.1.0", "1"), ("0.2.0", "1"), ("0.2.0", "2")):
+        monkeypatch.setattr(tools, "__version__", recipe)
+        (target / "main.go").write_text(f"package main // {text}\n")
+        for lent in (None, MAKE_BASH):
+            source = AtCommit(str(history.folder / ".git"), history.base, lent)
+            keys.add(content_key(source, str(target), "amd64"))
+    assert len(keys) == 3 + 2  # what make.bash builds owes nothing to the recipe
 
 
 def test_a_partial_clone_with_changes_is_searched_and_stays_as_it_is(
