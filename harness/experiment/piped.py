@@ -23,7 +23,7 @@ class Done(Event, frozen=True):
 
 
 class Failed(Event, frozen=True):
-    """The job ended in a `HarnessError` of this class."""
+    """The job ended in a `HarnessError`: of this class of `harness.errors`, or of one below it."""
 
     kind: str
     message: str
@@ -33,6 +33,7 @@ class Failed(Event, frozen=True):
 READY = "ready for a job"
 """What the far end says before it reads the next one."""
 _SHOWN_LINES = 10
+_AGAIN = "try again; should it come to the same, report it with these lines"
 _decode = msgspec.json.Decoder(AnyEvent | Done | Failed).decode
 
 
@@ -57,7 +58,9 @@ class Listener:
         try:
             event = _decode(line)
         except msgspec.DecodeError as error:
-            raise GuestError(f"a line of the job came through damaged: {error}") from None
+            raise GuestError(
+                f"a line of the job came through damaged: {error}", mend=_AGAIN
+            ) from None
         if isinstance(event, Done | Failed):
             self.end = event
             self._hand_on()
@@ -75,7 +78,8 @@ class Listener:
             case Done() if self.end.events == len(self._recorder.events):
                 return
         raise GuestError(
-            "the job ended before it had told all of what it saw:\n" + "\n".join(self._others)
+            "the job ended before it had told all of what it saw:\n" + "\n".join(self._others),
+            mend=_AGAIN,
         )
 
     def _hand_on(self) -> None:
@@ -114,8 +118,13 @@ def _do(job: Job) -> Done | Failed:
         try:
             run_here(job, recorder)
         except HarnessError as error:
-            return Failed(kind=type(error).__name__, message=error.message, mend=error.mend)
+            return Failed(kind=_kind(type(error)), message=error.message, mend=error.mend)
         return Done(events=len(recorder.events))
+
+
+def _kind(error: type[HarnessError]) -> str:
+    names = (kind.__name__ for kind in error.__mro__)
+    return next(name for name in names if hasattr(errors, name))
 
 
 if __name__ == "__main__":

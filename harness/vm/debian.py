@@ -4,6 +4,7 @@ apt works in a root of its own, so no root rights are needed and nothing of the 
 checks signatures and checksums as ever.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -70,6 +71,7 @@ class Apt:
         done = subprocess.run(
             [command, "-c", self._root / "apt.conf", "-q", *arguments],
             cwd=self._root,
+            env=os.environ | {"LC_ALL": "C"},  # it translates what is read here
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

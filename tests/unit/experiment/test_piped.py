@@ -3,8 +3,12 @@
 import msgspec
 import pytest
 
-from harness.errors import GuestError, TargetError
+from harness.errors import GuestError, TargetError, Unsupported
+from harness.experiment.exercise import Plan
+from harness.experiment.job import Job
 from harness.experiment.piped import Done, Failed, Listener
+from harness.experiment.piped import _do as far_end
+from harness.gobinary.layout import LayoutError
 from harness.recording import AnyEvent, Recorder
 from tests import recordings
 
@@ -51,11 +55,27 @@ def test_an_error_at_the_far_end_is_the_same_here(listener: Listener) -> None:
     assert caught.value.mend == "start it"
 
 
+def test_each_error_of_the_harness_keeps_its_exit_code(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a layout is no class of harness.errors, but one below."""
+
+    def fail(*_: object) -> None:
+        raise LayoutError("m.procid is elsewhere", mend="report it")
+
+    monkeypatch.setattr("harness.experiment.piped.run_here", fail)
+    listener.hear(line(far_end(Job("target", Plan.of(None, 1), "go1.22.0"))))
+    with pytest.raises(Unsupported, match=r"m\.procid is elsewhere") as caught:
+        listener.finish()
+    assert (caught.value.exit_code, caught.value.mend) == (LayoutError.exit_code, "report it")
+
+
 def test_an_end_in_the_middle_is_none(listener: Listener, recorder: Recorder) -> None:
     listener.hear(line(EVENTS[0]))
     listener.hear("Kernel panic")
-    with pytest.raises(GuestError, match=r"(?s)before it had told all.*Kernel panic"):
+    with pytest.raises(GuestError, match=r"(?s)before it had told all.*Kernel panic") as caught:
         listener.finish()
+    assert caught.value.mend
     assert recorder.events == [EVENTS[0]]
 
 
@@ -68,5 +88,6 @@ def test_a_line_that_was_lost_is_missed(listener: Listener) -> None:
 
 
 def test_a_damaged_line_is_an_error(listener: Listener) -> None:
-    with pytest.raises(GuestError, match="damaged"):
+    with pytest.raises(GuestError, match="damaged") as caught:
         listener.hear(line(EVENTS[1])[:-5])
+    assert caught.value.mend

@@ -91,6 +91,19 @@ def test_what_a_package_depends_on(program: Callable[[str, str], Path], tmp_path
     assert Apt(tmp_path / "apt").dependencies("x") == ["a", "b3.11-c", "d"]
 
 
+def test_apt_is_asked_in_the_language_in_which_it_is_read(
+    program: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its "Depends" is a word that it translates."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("LANGUAGE", "de")
+    for name in ("apt-get", "dpkg-deb"):
+        program(name, "#!/bin/sh\n")
+    says = '[ "$LC_ALL" = C ] && word=Depends || word="Hängt ab von"\necho "  $word: a"\n'
+    program("apt-cache", f"#!/bin/sh\n{says}")
+    assert Apt(tmp_path / "apt").dependencies("x") == ["a"]
+
+
 def test_a_package_is_read_as_it_is(tmp_path: Path) -> None:
     root = tmp_path / "root"
     for folder in ("DEBIAN", "lib", "usr/bin"):
