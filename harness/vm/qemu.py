@@ -4,9 +4,11 @@ Nothing survives the harness: the kernel kills the child when its parent is gone
 for it have no name.
 """
 
+import os
 import select
 import shutil
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +17,7 @@ from time import monotonic
 from typing import IO
 
 from harness.errors import GuestError
+from harness.vm import bound
 
 GOARCH = "arm64"
 """What Go calls the guest's architecture."""
@@ -64,12 +67,10 @@ def command(cpu: str, kernel: Path, files: IO[bytes], disk: IO[bytes]) -> Sequen
     `files` holds the archives that it boots from, `disk` is what it writes; both are open files
     that the child inherits.
     """
-    # util-linux; without it QEMU would survive a SIGKILL of the harness, until its guest is done.
-    setpriv = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
     # On a full disk the guest is to see the error; QEMU's own way is to stop and wait (werror).
     drive = f"if=none,id=out,format=raw,cache=unsafe,werror=report,file={_inherited(disk)}"
     return (
-        *(*setpriv, QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *(QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-machine", "virt", "-cpu", cpu, *_ACCELERATOR),
         *("-smp", str(PROCESSORS), "-m", str(MEMORY), "-serial", "stdio"),
         *("-kernel", str(kernel), "-initrd", _inherited(files)),
@@ -86,7 +87,7 @@ def _inherited(file: IO[bytes]) -> str:
 def running(command: Sequence[str], *files: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Run QEMU with some open files handed down; on leaving it is killed and reaped."""
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from harness.errors import GuestError, InputError
-from harness.vm import Guest
+from harness.vm import Guest, bound
 from harness.vm.qemu import QEMU
 
 FAKE = f"""#!{sys.executable}
@@ -217,9 +217,15 @@ def test_who_listens_may_fail(guest: Guest, fake: Callable[[str], Path], tmp_pat
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_harness_that_is_killed(
-    guest: Guest, fake: Callable[[str], Path], tmp_path: Path, number: signal.Signals
+    guest: Guest,
+    fake: Callable[[str], Path],
+    program: Callable[[str, str], Path],
+    tmp_path: Path,
+    number: signal.Signals,
 ) -> None:
     fake("time.sleep(1000)\n")
+    # Busybox's has no option to end a program with its parent, and some machines have none at all.
+    program("setpriv", "#!/bin/sh\necho unrecognized option >&2\nexit 1\n")
     image = guest.image
     script = (
         "from pathlib import Path\nfrom harness.vm.guest import Guest\n"
@@ -239,6 +245,20 @@ def test_a_harness_that_is_killed(
     while Path("/proc", pid).exists():  # the kernel's SIGKILL is on its way
         time.sleep(0.01)
     assert_nothing_is_left(tmp_path)
+
+
+def test_a_harness_that_is_gone_before_its_child_was_bound_to_it(tmp_path: Path) -> None:
+    other = str(os.getppid())
+    command = [sys.executable, bound.__file__, other, "touch", str(tmp_path / "executed")]
+    assert subprocess.run(command, check=False).returncode == 1
+    assert not (tmp_path / "executed").exists()
+
+
+def test_what_is_bound_is_left_as_it_would_be_by_hand() -> None:
+    see = ["grep", "SigIgn", "/proc/self/status"]
+    command = [sys.executable, bound.__file__, str(os.getpid()), *see]
+    ran = [subprocess.run(c, capture_output=True, check=True).stdout for c in (see, command)]
+    assert ran[0] == ran[1]
 
 
 def test_without_qemu(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
