@@ -61,7 +61,8 @@ class GoTarget:
         if self.session.process.exit_status is not None:
             ending = self.session.process.ending
             raise TargetError(f"the target ended before it was ready: {ending}")
-        raise _late(f"the target did not say that it is ready in {READY_LIMIT:.0f} s")
+        limit = READY_LIMIT * self.session.scale
+        raise _late(f"the target did not say that it is ready in {limit:.0f} s")
 
     def finish(self) -> None:
         """Let it end its computation, and record its report and its exit."""
@@ -69,7 +70,8 @@ class GoTarget:
         self._stdin = -1
         session = self.session
         if not session.run_until(lambda: session.process.exit_status is not None, END_LIMIT):
-            raise _late(f"the target did not end within {END_LIMIT:.0f} s of being asked to")
+            limit = END_LIMIT * session.scale
+            raise _late(f"the target did not end within {limit:.0f} s of being asked to")
         self._read()
         _, _, last = self._output.strip().rpartition(b"\n")
         try:

@@ -50,11 +50,11 @@ class Listener:
         self.end: Done | Failed | None = None
         self._others: deque[str] = deque(maxlen=_SHOWN_LINES)
 
-    def hear(self, line: str) -> None:
-        """Take one line. Others than the job's are passed over: a guest's kernel speaks, too."""
+    def hear(self, line: str) -> bool:
+        """Take one line, and tell whether it was the job's: a guest's kernel speaks, too."""
         if not line.startswith('{"event":'):
             self._others.append(line)
-            return
+            return False
         try:
             event = _decode(line)
         except msgspec.DecodeError as error:
@@ -64,10 +64,11 @@ class Listener:
         if isinstance(event, Done | Failed):
             self.end = event
             self._hand_on()
-            return
+            return True
         if isinstance(event, Inject):
             self._hand_on()
         self._recorder.add(event)
+        return True
 
     def finish(self) -> None:
         """Raise what the far end met; `GuestError` if it did not come to its end."""

@@ -30,11 +30,12 @@ class Booted:
         self._end = re.compile(rf"{word} (\d+) (kept|lost)")
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
 
-    def lines(self, limit: float) -> Iterator[str]:
+    def lines(self, limit: float, late: str = "was not done after") -> Iterator[str]:
         """Yield what the command and the kernel say until the command ends, but no empty lines.
 
         `limit` is in seconds, times DEBUGCALL_TIME_SCALE. Whoever breaks off hears the rest the
-        next time. Raises GuestError if the guest does not boot, dies, or is not done in time.
+        next time, with a limit of its own. Raises GuestError if the guest does not boot, dies, or
+        is not done in time; `late` is what it then says of the guest and that time.
         """
         limit *= time_scale()
         try:
@@ -50,7 +51,7 @@ class Booted:
             self._last.append(qemu.text_of(self._console.partial))
             raise _died(self._process.wait(limit), self._last)
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise _too_slow(limit, self._last) from None
+            raise _too_slow(f"{late} {limit:.0f} s", self._last) from None
 
     def hand_in(self, data: bytes) -> None:
         """Put bytes on the disk, /dev/vda; the command gets a line with their number on its stdin.
@@ -87,9 +88,9 @@ class Booted:
             ) from error
 
 
-def _too_slow(limit: float, last: Sequence[str]) -> GuestError:
+def _too_slow(what: str, last: Sequence[str]) -> GuestError:
     return GuestError(
-        f"the arm64 guest was not done after {limit:.0f} s{_words(last)}",
+        f"the arm64 guest {what}{_words(last)}",
         mend="try again when this machine is less busy, or with DEBUGCALL_TIME_SCALE=4",
     )
 

@@ -370,7 +370,7 @@ def test_a_wrong_lock_witness_is_refused_and_the_target_lives(build: Build) -> N
 def test_a_target_that_never_gets_ready(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEBUGCALL_TIME_SCALE", "0.05")
     with (
-        pytest.raises(TargetError, match="did not say that it is ready"),
+        pytest.raises(TargetError, match="did not say that it is ready in 1 s"),
         GoTarget(build("silent"), Recorder()) as target,
     ):
         target.await_ready()
