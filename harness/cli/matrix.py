@@ -42,7 +42,8 @@ def _schedules(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     multiple=True,
     callback=places.words,
     metavar="DIR,...",
-    help="Folders of main packages of the standard library only, checked as `run` does.  "
+    help="Folders of main packages of the standard library only, checked as `run` does on this "
+    "machine (not with --vm).  "
     "[default: the harness's own target]",
 )
 @click.option(
@@ -105,6 +106,8 @@ def command(  # noqa: PLR0913 - an option each
     from harness.report.matrix import LiveGrid
     from harness.toolchain.sources import package_folder
 
+    if vm and targets:
+        raise click.UsageError("--vm runs the harness's own target only: leave out --target")
     tasks = matrix.tasks_of(
         [matrix.source_of(name, repo) for name in names],
         [str(package_folder(Path(target))) for target in targets] or [TARGET],

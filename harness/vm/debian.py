@@ -18,7 +18,7 @@ from harness.vm.tree import FOLDER, Entry, file, link, place
 
 OTHER_MACHINE = (
     "make the guest on Debian, in a container too; its folder `vm` in the cache"
-    " (see debugcall doctor) can be copied to another machine"
+    " (see debugcall doctor) can be copied to another machine with the same harness and Python"
 )
 # Hooks of the host's apt configuration are meant for the host's own root.
 _CONFIGURATION = """\

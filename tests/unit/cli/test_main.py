@@ -73,6 +73,7 @@ sys.exit(code)
         (["verify"], "FILE"),
         (["verify", ""], "an empty name"),
         (["doctor", "-n", "3"], "-n"),
+        (["matrix", "--go", "1.22.0", "--vm", "--target", "x"], "harness's own target only"),
     ],
 )
 def test_wrong_usage_is_129(
