@@ -37,6 +37,10 @@ class InputError(HarnessError):
     exit_code = 129
 
 
+class NoSuchRelease(InputError):
+    """There is no Go release of this name for this machine."""
+
+
 class BinaryError(InputError):
     """A file is missing, damaged, or no Go program that the harness can examine."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.arch import host_goarch
 from harness.cache import cache_folder
 from harness.environment import neutral
-from harness.errors import HarnessError, InputError
+from harness.errors import HarnessError, InputError, NoSuchRelease
 from harness.toolchain.installation import Toolchain, inspect
 
 FIRST_WITH_PATCH_ZERO = 21  # 1.20 is a release; since Go 1.21 the first one is called 1.21.0
@@ -113,7 +113,7 @@ def _failure(version: str, output: str, goproxy: str | None) -> HarnessError:
     begin = max(output.rfind("\ngo: "), 0)
     said = "; ".join(line.strip() for line in output[begin:].splitlines() if line.strip())
     if "not available" in said or "invalid toolchain" in said:
-        return InputError(
+        return NoSuchRelease(
             f"there is no Go release {version} to be had for this machine: {said}",
             mend="give one of https://go.dev/dl/, such as go1.21.1",
         )

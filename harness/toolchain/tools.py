@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.arch import host_goarch
 from harness.cache import built_once, digest
-from harness.errors import HarnessError, Unsupported
+from harness.errors import HarnessError, NoSuchRelease, Unsupported
 from harness.toolchain.environment import for_build
 from harness.toolchain.find import find_toolchain, release_name
 from harness.toolchain.go_command import failure, run_command
@@ -37,7 +37,8 @@ class Tools:
     `minor` is 22 for a commit on the way to Go 1.22, or of its releases.
 
     `driver` is the release whose Go command runs them: the one before the commit's own version. A
-    newer one might leave out a flag that these tools need (CL 521698, for one).
+    newer one might leave out a flag that these tools need (CL 521698, for one). While that is not
+    out yet, which is so for some weeks of master's, it is the one before, which builds Go too.
     """
 
     repository: Repository
@@ -51,12 +52,7 @@ class Tools:
     def of(cls, repository: Repository, commit: str, goarch: str) -> "Tools":
         """Find out what the tools of a commit are; nothing is built, a release may be fetched."""
         minor = _minor_version(repository, commit)
-        release = release_name(f"1.{max(minor - 1, _FIRST)}")
-        try:
-            driver = find_toolchain(release)
-        except HarnessError as error:
-            what = f"{commit[:12]} is built by means of {release}: {error.message}"
-            raise type(error)(what, mend=error.mend) from error
+        driver = _driver(commit, max(minor - 1, _FIRST))
         sources = tool_folders(repository, commit)
         recipe = (__version__, _SHIM.read_text(), str(minor), goarch, host_goarch())
         key = digest(repository.content(commit, sources), driver.version, *recipe)
@@ -111,6 +107,20 @@ class Tools:
         The version is compiled into the tools: with another one all of them would be built anew.
         """
         return f"devel go1.{self.minor}-debugcall"
+
+
+def _driver(commit: str, minor: int) -> Toolchain:
+    release = release_name(f"1.{minor}")
+    try:
+        try:
+            return find_toolchain(release)
+        except NoSuchRelease:
+            if minor == _FIRST:
+                raise
+            return find_toolchain(release_name(f"1.{minor - 1}"))
+    except HarnessError as error:
+        what = f"{commit[:12]} is built by means of {release}: {error.message}"
+        raise type(error)(what, mend=error.mend) from error
 
 
 def _minor_version(repository: Repository, commit: str) -> int:

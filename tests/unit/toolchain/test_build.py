@@ -99,8 +99,8 @@ def test_one_more_interrupt_ends_a_stubborn_build_at_once(
     toolchain = failing_toolchain(tmp_path / "go", "")
     os.mkfifo(tmp_path / "alive")
     toolchain.go.write_text(
-        f"#!/bin/sh\nexec >{tmp_path}/alive\ntrap 'echo no' INT\necho up\n"
-        "for n in $(seq 300); do sleep 0.1; done\necho left\n"
+        f"#!/bin/sh\nexec >{tmp_path}/alive\ntrap 'echo no' INT\nrounds=$(seq 300)\necho up\n"
+        "for n in $rounds; do sleep 0.1; done\necho left\n"
     )
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(_interrupt_twice_and_read, tmp_path / "alive")

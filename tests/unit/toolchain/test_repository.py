@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError, InputError, Unsupported
+from harness.errors import HarnessError, InputError, NoSuchRelease, Unsupported
+from harness.toolchain import Toolchain, tools
 from harness.toolchain.commit import folders_of, require_debug_calls_at
 from harness.toolchain.repository import Repository
+from harness.toolchain.tools import Tools
 from tests.clones import chain, commit, git, start, state_of
 
 
@@ -234,3 +236,26 @@ def test_a_runtime_without_debug_calls_is_told(clone: Path) -> None:
     require_debug_calls_at(repository, made, "amd64")
     with pytest.raises(Unsupported, match="linux/arm64"):
         require_debug_calls_at(repository, made, "arm64")
+
+
+def test_a_release_that_is_not_out_yet_is_replaced_by_the_one_before(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def not_out(release: str) -> Toolchain:
+        asked.append(release)
+        if release == "go1.26.0":
+            raise NoSuchRelease("there is no Go release go1.26.0")
+        return Toolchain(Path("/go"), f"{release} linux/amd64", Path("/go/bin/go"))
+
+    monkeypatch.setattr(tools, "find_toolchain", not_out)
+    master = commit(
+        clone,
+        "master",
+        src__internal__goversion__goversion_DOT_go="package goversion\n\nconst Version = 27\n",
+        src__cmd__dist__buildtool_DOT_go='var bootstrapDirs = []string{\n\t"cmd/asm",\n}\n',
+    )
+    found = Tools.of(Repository.open(clone), master, "amd64")
+    assert asked == ["go1.26.0", "go1.25.0"]
+    assert found.driver.version.startswith("go1.25.0")
