@@ -8,9 +8,8 @@ with Session.launch(["./server"], recorder) as session:
 import math
 import os
 import platform
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from harness.errors import InputError, TargetError
 from harness.gobinary import Facts, GoBinary, examine, open_binary
 from harness.recording import Callee, Exited, Header, Recorder, Target
 from harness.recording.events import FORMAT
-from harness.recording.machine import this_machine
+from harness.recording.machine import readable, this_command, this_machine
 from harness.tracer import Process
 from harness.tracer.permission import explain
 from harness.version import __version__
@@ -40,13 +39,14 @@ _LOOK = 0.01
 class Build:
     """What is known of an executable beforehand.
 
-    `toolchain` and `control` go into the recording. `facts` are what `examine` found out about it
-    elsewhere; None: find out here.
+    `toolchain`, `control` and `command` go into the recording; without the last, the command line
+    of this process. `facts` are what `examine` found out about it elsewhere; None: find out here.
     """
 
     toolchain: str = ""
     control: bool = False
     facts: Facts | None = None
+    command: tuple[str, ...] = ()
 
 
 UNKNOWN = Build()
@@ -81,9 +81,9 @@ class Session:
                 harness=__version__,
                 python=platform.python_version(),
                 started=time.time(),
-                command=_readable(sys.argv),
+                command=build.command or this_command(),
                 target=Target(
-                    argv=_readable(argv),
+                    argv=readable(argv),
                     pid=process.pid,
                     go_version=binary.go_version,
                     goarch=binary.goarch,
@@ -249,11 +249,6 @@ def _executable(link: Path) -> Path:
         if path.samefile(link):
             return path
     return link
-
-
-def _readable(arguments: Iterable[str | Path]) -> tuple[str, ...]:
-    """Return a command line as JSON can hold it: file names need not be UTF-8."""
-    return tuple(os.fsencode(argument).decode(errors="replace") for argument in arguments)
 
 
 def _exited(t: int, status: int | None) -> Exited:

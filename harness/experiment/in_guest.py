@@ -12,6 +12,7 @@ from harness.experiment.job import Job
 from harness.experiment.piped import READY, Listener, parcel
 from harness.gobinary import examine, open_binary
 from harness.recording import AnyEvent, Recorder
+from harness.recording.machine import this_command
 from harness.tracer.waiting import time_scale
 from harness.vm import CPUS, Guest, harness_tree
 from harness.vm.booted import Booted
@@ -55,7 +56,8 @@ class InGuest:
         """Do a job. Raises as it would here, and `GuestError`."""
         binary = Path(job.binary)
         facts = examine(open_binary(binary))
-        goods = parcel(msgspec.structs.replace(job, facts=facts), binary.read_bytes())
+        job = msgspec.structs.replace(job, facts=facts, command=this_command())
+        goods = parcel(job, binary.read_bytes())
         listener = Listener(recorder, progress)
         try:
             self._do(goods, listener)

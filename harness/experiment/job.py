@@ -22,7 +22,8 @@ class Job(msgspec.Struct, frozen=True):
     """The injections to make into a target built from gotargets/caller.
 
     `binary` is its file, `toolchain` what built it, `control` whether without the lock. `facts` are
-    for a place where they cannot be found out, or not as fast.
+    for a place where they cannot be found out, or not as fast; `command` is the command line that
+    wants it done, if that is another process's.
     """
 
     binary: str
@@ -30,6 +31,7 @@ class Job(msgspec.Struct, frozen=True):
     toolchain: str
     control: bool = False
     facts: Facts | None = None
+    command: tuple[str, ...] = ()
 
 
 Runner = Callable[[Job, Recorder, Callable[[Sequence[AnyEvent]], None]], None]
@@ -40,7 +42,7 @@ def run_here(
     job: Job, recorder: Recorder, progress: Callable[[Sequence[AnyEvent]], None] = lambda _: None
 ) -> None:
     """Do a job in this process. Raises `TargetError` if its target ends, or never gets ready."""
-    build = Build(job.toolchain, job.control, job.facts)
+    build = Build(job.toolchain, job.control, job.facts, job.command)
     with GoTarget(Path(job.binary), recorder, env=neutral(), build=build) as target:
         target.await_ready()
         session = target.session

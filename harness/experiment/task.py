@@ -25,6 +25,7 @@ from harness.experiment.program import ProgramSettings, run_program
 from harness.fleet import Executor, work
 from harness.invariants import INVARIANTS
 from harness.recording import Schedule
+from harness.recording.machine import this_command
 from harness.toolchain import build_target, find_toolchain
 from harness.toolchain.commit import AtCommit, build_at_commit
 from harness.tracer.waiting import time_scale
@@ -48,7 +49,8 @@ class Task(msgspec.Struct, frozen=True):
 
     `cpu` is the processor of the arm64 guest that the target runs in, None for this machine.
     `invariants` are the names of those that count. With `control` a toolchain that passes is
-    checked once more without the lock; one at a commit never is.
+    checked once more without the lock; one at a commit never is. `command` is the command line that
+    wants it done.
     """
 
     source: Source
@@ -59,6 +61,7 @@ class Task(msgspec.Struct, frozen=True):
     cpu: str | None = None
     control: bool = True
     invariants: tuple[str, ...] = tuple(INVARIANTS)
+    command: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -108,6 +111,7 @@ def do(task: Task, hear: Callable[[str], None] = lambda _: None) -> Outcome:
 def submit(task: Task, executor: Executor) -> Future[bytes]:
     """Hand a task to an executor. A machine that does it has to have what it `needs`."""
     needs = ("qemu",) if task.cpu else (task.goarch or host_goarch(), "ptrace")
+    task = msgspec.structs.replace(task, command=this_command())
     return executor.submit(work, msgspec.json.encode(task), needs=needs)
 
 

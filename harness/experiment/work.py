@@ -15,7 +15,9 @@ def main() -> None:
     """Do the task, and end as after Ctrl-C if the process that asked for it is gone."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    outcome = do(msgspec.json.decode(sys.stdin.buffer.read(), type=Task), _say)
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    sys.argv = [*task.command] or sys.argv  # for the recording, which is not made for this process
+    outcome = do(task, _say)
     sys.stdout.buffer.write(msgspec.json.encode(outcome))
 
 

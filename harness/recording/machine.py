@@ -1,7 +1,9 @@
-"""The machine that a recording is made on."""
+"""The machine that a recording is made on, and the command that makes it."""
 
 import os
 import platform
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +18,16 @@ def this_machine() -> Machine:
         cpus=len(os.sched_getaffinity(0)),
         load=os.getloadavg()[0],
     )
+
+
+def this_command() -> tuple[str, ...]:
+    """Return the command line of this process."""
+    return readable(sys.argv)
+
+
+def readable(arguments: Iterable[str | Path]) -> tuple[str, ...]:
+    """Return a command line as JSON can hold it: file names need not be UTF-8."""
+    return tuple(os.fsencode(argument).decode(errors="replace") for argument in arguments)
 
 
 def _cpu_model() -> str:
