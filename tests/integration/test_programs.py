@@ -15,6 +15,7 @@ from harness.experiment.program import ProgramSettings, attach_program, run_prog
 from harness.experiment.verdict import CONTESTED_SHARE
 from harness.recording import Exited, Inject, Schedule, load
 from harness.toolchain import Toolchain, build_target, find_toolchain
+from harness.tracer.procfs import status
 from harness.verdict import Result
 from tests.conftest import BROKEN_RELEASES
 from tests.integration.running import GENEROUS, assert_free, ended, until
@@ -57,12 +58,16 @@ class Server:
                 assert stream.readline() == b"line %d\n" % n
 
     def is_idle(self) -> bool:
-        """Tell whether the listener is the only socket that it has."""
+        """Tell whether the listener is the only socket that it has, and all its threads sleep.
+
+        One that has just closed a connection still comes by places for calls on its way out.
+        """
         sockets = 0
         for path in Path(f"/proc/{self.pid}/fd").iterdir():
             with suppress(FileNotFoundError):  # closed meanwhile
                 sockets += str(path.readlink()).startswith("socket:")
-        return sockets == 1
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        return sockets == 1 and all(status(t.name).get("State", "S")[0] == "S" for t in threads)
 
 
 @contextmanager
