@@ -6,11 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-_COMMAND = re.compile(r" {4,}((?:\./|\.venv/bin/|scripts/|debugcall |docker |git ).*)")
+_PROGRAMS = r"\./|\.venv/bin/|scripts/|(?:debugcall|docker|git|dask|pip|sudo|kubectl) "
+_COMMAND = re.compile(rf" {{4,}}((?:{_PROGRAMS}).*?)(?: {{2,}}#.*)?")
 _INLINE = re.compile(r"`((?:\.venv/bin/)?debugcall [a-z][^`]*)`")
 
 _GUEST = "boots a guest: tests/arm64/test_command.py does so with another release"
 _HISTORY = "takes a clone of Go: tests/integration/test_bisect.py has a small one"
+_CLUSTER = "tests/integration/on_workers.py has a port of its own"
 LEFT_OUT = {
     "./scripts/check --go go1.21.1 --goarch arm64 --vm": _GUEST,
     "debugcall check --go go1.21.1 --goarch arm64 --vm [--cpu cortex-a72]": _GUEST,
@@ -20,6 +22,12 @@ LEFT_OUT = {
     "debugcall matrix --repo CLONE --go go1.21.1,d9a4b24a1775,master": _HISTORY,
     "debugcall bisect --releases go1.20..go1.22 [--repo CLONE]": "fetches a dozen releases: "
     "tests/integration/test_bisect.py looks between four",
+    "sudo apt-get install qemu-system-arm": ".ci/run does so, with other packages",
+    "pip install 'debugcall-harness[fleet]'": "no index has it yet; the Dockerfile has the like",
+    "dask scheduler": _CLUSTER,
+    "dask worker tcp://HOST:8786 --nthreads 2 --memory-limit 0 --resources 'ptrace=2 amd64=2'": (
+        _CLUSTER
+    ),
     "docker build --tag debugcall .": "tests/docker/containers.py builds it under another name",
 }
 """Commands that are left out, each with the reason."""

@@ -23,14 +23,11 @@ from tests.docker.containers import (
     must,
     unique,
 )
-from tests.documented import commands
+from tests.documented import PAGES, commands
 
+LISTENS = "0A"  # TCP_LISTEN: include/net/tcp_states.h, and proc_pid_net(5)
 FILE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-SHOWN = [
-    command
-    for command in commands(ROOT / "docs" / "ci.md")
-    if command.startswith("docker compose ")
-]
+SHOWN = [c for page in PAGES for c in commands(page) if c.startswith("docker compose ")]
 
 
 @pytest.fixture
@@ -81,9 +78,24 @@ def test_the_commands_of_the_page_have_workers_do_the_checks(
         done = run(matrix)
         assert done.returncode == 1, done.stderr
         said = run("docker compose logs").stdout
+        sockets = run("docker compose exec -T scheduler cat /proc/net/tcp /proc/net/tcp6").stdout
     finally:
         ended = run(down)
     assert re.search(r"^ *go1\.21\.1 +fail ", done.stdout, re.MULTILINE), done.stdout
     assert re.search(r"^ *go1\.22\.0 +pass ", done.stdout, re.MULTILINE), done.stdout
     assert len(set(re.findall(r"Start worker at: +(\S+)", said))) == 2, said
+    listening = {line.split()[1] for line in sockets.splitlines() if line.split()[3] == LISTENS}
+    assert f"0100007F:{8786:X}" in listening
+    assert all(re.match("......7F:", place) for place in listening), "others could reach it"
     assert ended.returncode == 0, ended.stderr
+
+
+def test_the_image_has_the_commands_of_the_manifest_for_kubernetes(fleet_image: Image) -> None:
+    manifest = (ROOT / "deploy/kubernetes/workers.yaml").read_text()
+    pods = (each["spec"].get("template") for each in yaml.safe_load_all(manifest))
+    containers = [one for pod in pods if pod for one in pod["spec"]["containers"]]
+    found = {tuple(container["command"]) for container in containers}
+    assert len(found) == 2
+    for program, *words in found:
+        entrypoint = ("--rm", "--network=none", f"--entrypoint={program}")
+        must(docker("run", *entrypoint, fleet_image.name, *words, "--version"))
