@@ -26,7 +26,7 @@ CHEAP_GOGC = "400"
 """For compilers: as good as no collection at all, a fifth less CPU time than Go's own 100."""
 _SHIM = Path(__file__).with_name("toolexec")
 _DIST = "src/cmd/dist"
-_FLAGS_THAT_WENT = {"asm": ("-compiling-runtime",), "compile": ("-+",)}
+_FLAGS_NOT_ALL_KNOW = {"asm": ("-compiling-runtime", "-std"), "compile": ("-+",)}
 _FIRST = 17  # of the Go versions with debugCallV2
 
 
@@ -150,7 +150,7 @@ def declared_experiments(repository: Repository, commit: str) -> set[str]:
 def unknown_flags(tools: Path) -> list[str]:
     """Return the flags that older Go commands give and these tools do not know."""
     unknown = []
-    for name, flags in _FLAGS_THAT_WENT.items():
+    for name, flags in _FLAGS_NOT_ALL_KNOW.items():
         _, usage = run_command([str(tools / name), "-h"], {}, tools)
         known = re.findall(r"(?m)^  (-\S+)", usage)
         if not known:

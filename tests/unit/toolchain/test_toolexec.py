@@ -42,6 +42,8 @@ def test_a_tool_is_known_by_its_content(compiler: Path) -> None:
         (("-goversion", "go1.21.0", "-p", "runtime", "x.go"), ("-p", "runtime", "x.go")),
         (("-gone", "-x", "$HOME", "*", "-gone"), ("-x", "$HOME", "*")),
         (("-p", "main", "-goversion", "go1.21.0"), ("-p", "main")),
+        (("-p", "runtime", "-lang=go1.26", "-std", "x.go"), ("-p", "runtime", "-std", "x.go")),
+        (("-p", "main", "-lang=go1.17", "x.go"), ("-p", "main", "-lang=go1.17", "x.go")),
         (("", "two\nlines"), ("", "two", "lines")),
         ((), ()),
     ],
@@ -50,6 +52,12 @@ def test_what_the_tool_does_not_know_is_left_out(
     compiler: Path, words: tuple[str, ...], passed: tuple[str, ...]
 ) -> None:
     assert called(compiler, *words) == ["GOEXPERIMENT=", *passed]
+
+
+def test_the_assembler_is_told_what_is_of_the_standard_library(compiler: Path) -> None:
+    assembler = compiler.rename(compiler.with_name("asm"))
+    assert called(assembler, "-p", "runtime", "a.s")[1:] == ["-std", "-p", "runtime", "a.s"]
+    assert called(assembler, "-p", "main", "a.s")[1:] == ["-p", "main", "a.s"]
 
 
 def test_a_failure_stays_one(tmp_path: Path) -> None:
