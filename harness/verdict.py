@@ -78,6 +78,11 @@ class Verdict(msgspec.Struct, frozen=True):
     detected_after: float | None = None
 
 
+def built_for(version: str, goarch: str) -> str:
+    """Return a Go version and what it built for, if that does not go without saying."""
+    return version if goarch == "amd64" else f"{version} linux/{goarch}"
+
+
 class Check(msgspec.Struct, frozen=True):
     """What came of one toolchain, one program or one recording.
 

@@ -61,6 +61,7 @@ def command(  # noqa: PLR0913 - an option each
     violation (1), then "cannot tell" (125). After an error the others still have their turn, unless
     nothing can be traced or the user interrupts.
     """
+    from harness.arch import host_goarch
     from harness.cli.publish import Publisher
     from harness.cli.several import several
     from harness.cli.single import single
@@ -68,6 +69,7 @@ def command(  # noqa: PLR0913 - an option each
     from harness.experiment.job import TARGET, run_here
     from harness.recording import Schedule
     from harness.toolchain import find_toolchain
+    from harness.verdict import built_for
 
     goarch, cpu = places.place(goarches, cpus, vm=vm)
     if len(specs) > 1 and record and not (_is_folder(record) or "{go}" in str(record)):
@@ -84,7 +86,9 @@ def command(  # noqa: PLR0913 - an option each
         nonlocal guest
         progress(f"looking for {spec or 'Go'}", ())
         toolchain = find_toolchain(spec)
-        path = record and recording_path(record, toolchain.version)
+        path = record and recording_path(
+            record, built_for(toolchain.version, goarch or host_goarch())
+        )
         if path in written:
             raise InputError(
                 f"{path} holds another recording of this command already",
@@ -123,9 +127,9 @@ def _guest(cpu: str, progress: "LiveProgress") -> "InGuest":
     return InGuest(cpu, lambda line: progress(line, ()))
 
 
-def recording_path(record: Path, version: str) -> Path:
+def recording_path(record: Path, toolchain: str) -> Path:
     """Return the file for a toolchain: in a folder, with {go} filled in, or as it is."""
-    name = re.sub(r"[^\w.+-]+", "-", version)
+    name = re.sub(r"[^\w.+-]+", "-", toolchain)
     if _is_folder(record):
         return record / f"{name}.jsonl"
     return Path(str(record).replace("{go}", name))

@@ -119,7 +119,8 @@ at = click.option(
 wake = click.option(
     "--wake",
     is_flag=True,
-    help="Connect to a port that the program listens on, so that an idle server comes by.",
+    help="Connect to a port that the program listens on, so that an idle server comes by.  It "
+    "asks for nothing: to come by the FUNC of --at, send a request yourself.",
 )
 
 

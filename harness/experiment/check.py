@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.arch import host_goarch
 from harness.errors import TargetError
 from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job, Runner, run_here
@@ -14,7 +15,7 @@ from harness.invariants import INVARIANTS
 from harness.recording import AnyEvent, Recorder, Schedule
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
 from harness.tracer.waiting import time_scale
-from harness.verdict import Check, Result, Verdict
+from harness.verdict import Check, Result, Verdict, built_for
 
 CONTROL_INJECTIONS = 20
 """Enough: a runtime without the lock loses the first call."""
@@ -64,7 +65,8 @@ def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress
             result = Result.INCONCLUSIVE
             reason = f"the control, which must fail, did not: {control.reason}"
     record = str(settings.record) if settings.record else None
-    return Check(version, result, reason, verdict, control, record)
+    name = built_for(version, settings.goarch or host_goarch())
+    return Check(name, result, reason, verdict, control, record)
 
 
 def _without_findings(control: Verdict) -> Verdict:

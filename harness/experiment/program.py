@@ -13,7 +13,7 @@ from harness.experiment.exercise import Plan, exercise
 from harness.experiment.verdict import judge
 from harness.experiment.wake import knock
 from harness.recording import Callee, Recorder, Schedule
-from harness.verdict import Check
+from harness.verdict import Check, built_for
 
 SITES = (
     "internal/poll.(*FD).Read",
@@ -67,7 +67,8 @@ def _check(
     progress("reading the program", ())
     try:
         with begin() as session:
-            version = session.program.binary.go_version
+            binary = session.program.binary
+            version = built_for(binary.go_version, binary.goarch)
             what = f"process {session.process.pid}, built with {version}"
             exercise(
                 session,

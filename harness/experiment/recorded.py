@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.experiment.verdict import find, judge
 from harness.recording import Recording, load
 from harness.report.exhibit import Exhibit
-from harness.verdict import Check, Finding
+from harness.verdict import Check, Finding, built_for
 
 
 def check_recording(file: Path) -> Check:
@@ -28,8 +28,9 @@ def _check(file: Path, recording: Recording) -> Check:
     verdict = judge(recording)
     target = recording.header.target
     program, *arguments = recording.header.command or ("",)
+    name = built_for(target.toolchain or target.go_version, target.goarch)
     return Check(
-        f"{target.toolchain or target.go_version}{' (control)' if target.control else ''}",
+        f"{name}{' (control)' if target.control else ''}",
         verdict.result,
         verdict.reason,
         verdict,

@@ -134,7 +134,8 @@ def _unplanned(recording: Recording) -> Iterator[str]:
         state = (
             "is stopped by a signal (kill -CONT)"
             if starved.suspended
-            else "is idle; send it something to do meanwhile, or let --wake connect to a server"
+            else "is idle; send it something to do meanwhile"
+            " (--wake connects to a server, and asks it for nothing)"
         )
         yield (
             f"after {counted(made, 'injection')} no thread came by a place where a call is safe, "

@@ -90,7 +90,8 @@ def _from_path(spec: str) -> Toolchain:
         return inspect(goroot / "bin" / "go", goroot)
     raise InputError(
         f"{spec!r} is neither a Go release nor a GOROOT nor a go binary",
-        mend="give a release such as go1.21.1 (see https://go.dev/dl/), or an existing path",
+        mend="give a release such as go1.21.1 (see https://go.dev/dl/), or an existing path; for a "
+        "revision of a clone: debugcall matrix --repo CLONE --go REV",
     )
 
 

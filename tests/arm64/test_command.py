@@ -118,6 +118,7 @@ def test_a_guest_that_is_killed(ready: Path, tmp_path: Path) -> None:
     assert verified.returncode == CANNOT_TELL, verified.stderr
     (check,) = json.loads(verified.stdout)["checks"]
     assert "the recording breaks off after" in check["reason"]
+    assert check["toolchain"] == f"{FIXED} linux/arm64"
     assert check["command"].startswith(f"debugcall check --go {FIXED} --goarch arm64 --vm ")
     counts = check["verdict"]["counts"]
     assert sum(count["refused"] for count in counts.values()) >= 39

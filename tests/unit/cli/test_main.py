@@ -21,7 +21,7 @@ from harness.experiment import recorded
 from harness.experiment.attempt import attempt, exit_code, is_hopeless
 from harness.experiment.recorded import check_recording
 from harness.recording import Schedule
-from harness.verdict import Failure
+from harness.verdict import Failure, built_for
 from tests import recordings
 from tests.unit.cli.conftest import Script
 from tests.unit.cli.recordings import write
@@ -145,6 +145,9 @@ def test_an_error_is_a_conclusion(error: BaseException, code: int, *, hopeless: 
 def test_the_place_of_a_recording(tmp_path: Path) -> None:
     assert recording_path(tmp_path, "go1.21.1") == tmp_path / "go1.21.1.jsonl"
     assert recording_path(Path("out-{go}"), "go1.21.1") == Path("out-go1.21.1")
+    assert recording_path(tmp_path, built_for("go1.21.1", "arm64")) == (
+        tmp_path / "go1.21.1-linux-arm64.jsonl"
+    )
     assert recording_path(Path("one"), "go1.21.1") == Path("one")
     assert recording_path(Path("x" * 300), "go1.21.1") == Path(
         "x" * 300
