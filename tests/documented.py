@@ -28,6 +28,8 @@ LEFT_OUT = {
     "dask worker tcp://HOST:8786 --nthreads 2 --memory-limit 0 --resources 'ptrace=2 amd64=2'": (
         _CLUSTER
     ),
+    "scripts/bench/peers --runs 20 --calls 100": "takes minutes: it builds Delve and the tests of "
+    "Go's runtime",
     "docker build --tag debugcall .": "tests/docker/containers.py builds it under another name",
 }
 """Commands that are left out, each with the reason."""

@@ -62,6 +62,22 @@ class Delve:
             raise SystemExit(f"dlv: {answer['error']}")
         return answer["result"]
 
+    def stop_at(self, function: str) -> None:
+        """Let the target run until it comes by a function."""
+        made = self.request("CreateBreakpoint", Breakpoint={"functionName": function})
+        self.request("Command", name="continue")
+        self.request("ClearBreakpoint", Id=made["Breakpoint"]["id"])
+
+    def call(self, expression: str) -> list[str]:
+        """Call a function where the target is stopped; return its results."""
+        answer = self.request(
+            "Command",
+            name="call",
+            expr=expression,
+            ReturnInfoLoadConfig={"FollowPointers": False},
+        )
+        return [value["value"] for value in answer["State"]["currentThread"]["ReturnValues"]]
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -88,19 +104,11 @@ def measure(n: int, toolchain: Toolchain) -> dict[str, object]:
     """Call N times from one breakpoint."""
     binary = programs.unoptimised_target(toolchain)
     with Delve(programs.delve(find_toolchain()), binary) as dlv:
-        made = dlv.request("CreateBreakpoint", Breakpoint={"functionName": "main.round"})
-        dlv.request("Command", name="continue")
-        dlv.request("ClearBreakpoint", Id=made["Breakpoint"]["id"])
+        dlv.stop_at("main.round")
         start = time.perf_counter()
         for _ in range(n):
-            answer = dlv.request(
-                "Command",
-                name="call",
-                expr="main.add(2, 3)",
-                ReturnInfoLoadConfig={"FollowPointers": False},
-            )
-            values = answer["State"]["currentThread"]["ReturnValues"]
-            if [value["value"] for value in values] != ["5"]:
+            values = dlv.call("main.add(2, 3)")
+            if values != ["5"]:
                 raise SystemExit(f"main.add(2, 3) gave {values}")
         seconds = time.perf_counter() - start
     return {"name": "delve", "injections": n, "seconds": seconds, "per_second": n / seconds}
