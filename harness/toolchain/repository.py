@@ -92,6 +92,10 @@ class Repository:
 
     def beginning(self, old: str, new: str) -> str:
         """Return `old` if `new` comes after it, else where their histories part."""
+        if old == new:
+            raise InputError(
+                f"both ends are {old[:12]}", mend="give a commit before the change, and one after it"
+            )
         if self.is_ancestor(old, new):
             return old
         if self.is_ancestor(new, old):

@@ -66,6 +66,8 @@ def test_swapped_ends_are_told(clone: Path) -> None:
     repository = Repository.open(clone)
     old, new = chain(clone, ["1", "2"])
     assert repository.beginning(old, new) == old
+    with pytest.raises(InputError, match=f"both ends are {old[:12]}"):
+        repository.beginning(old, old)
     with pytest.raises(InputError, match="the ends are swapped") as raised:
         repository.beginning(new, old)
     assert raised.value.mend == f"--old {old[:12]} --new {new[:12]}"
