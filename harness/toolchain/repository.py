@@ -94,7 +94,7 @@ class Repository:
         """Return `old` if `new` comes after it, else where their histories part."""
         if old == new:
             raise InputError(
-                f"both ends are {old[:12]}", mend="give a commit before the change, and one after it"
+                f"both ends are {old[:12]}", mend="give a commit before the change and one after"
             )
         if self.is_ancestor(old, new):
             return old
