@@ -88,7 +88,7 @@ def main() -> int:
         print(name)
         print("  Go's own tests ", go_tests(fixed, overlay, given.runs), flush=True)
         print("  Delve          ", delve_calls(fixed, overlay, given.calls), flush=True)
-        print("  debugcall check", harness_check(fixed, overlay), flush=True)
+        print("  this harness   ", harness_check(fixed, overlay), flush=True)
     return 0
 
 
