@@ -1,6 +1,7 @@
 """Fixtures that hand out real Go toolchains and the targets built with them."""
 
 import os
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,12 @@ FIXED_RELEASES = (
     "1.26.8",
     "1.27.3",
 )
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, and have what tests start do so: in the background of a script it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
