@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     "--go",
     "specs",
     multiple=True,
-    metavar="TOOLCHAIN",
-    help="A release (go1.21.1), a GOROOT or a go binary; may be given several times.  "
+    callback=places.words,
+    metavar="TOOLCHAIN,...",
+    help="Releases (go1.21.1), GOROOTs, go binaries; may be given several times.  "
     "[default: the Go found]",
 )
 @options.schedule
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--no-control", is_flag=True, help="Do not check that the check can fail.")
 def command(  # noqa: PLR0913 - an option each
     *,
-    specs: tuple[str, ...],
+    specs: list[str],
     schedule: str | None,
     number: int,
     as_json: bool,
@@ -85,7 +86,7 @@ def command(  # noqa: PLR0913 - an option each
     def check(spec: str | None, progress: "LiveProgress") -> "Check":
         nonlocal guest
         progress(f"looking for {spec or 'Go'}", ())
-        toolchain = find_toolchain(spec)
+        toolchain = find_toolchain(spec, goarch)
         path = record and recording_path(
             record, built_for(toolchain.version, goarch or host_goarch())
         )

@@ -28,6 +28,13 @@ def file_name(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return None if value is None else Path(value)
 
 
+def file_names(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[Path | None, ...]:
+    """Return the paths of files."""
+    return tuple(file_name(ctx, param, name) for name in value)
+
+
 def _recording_name(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
     if value == "-":
         raise click.BadParameter("results go to stdout; a file of this name is ./-")

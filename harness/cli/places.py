@@ -13,7 +13,10 @@ CPUS = ("neoverse-n1", "cortex-a72")
 
 def words(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> list[str]:  # noqa: ARG001 - click's signature
     """Return what is given by repeating an option, or in one with commas."""
-    return list(dict.fromkeys(word for text in value for word in text.split(",") if word))
+    found = list(dict.fromkeys(word for text in value for word in text.split(",")))
+    if "" in found:
+        raise click.BadParameter("an empty name")
+    return found
 
 
 def _known(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Several toolchains, one after another: a line each as it comes, a table at the end."""
+"""Several checks, one after another: a line each as it comes, a table at the end."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ def several(
     check: Callable[[str, LiveProgress], Check],
     *,
     as_json: bool,
-    publish: Callable[[Sequence[Conclusion]], None],
+    publish: Callable[[Sequence[Conclusion]], None] | None = None,
 ) -> int:
     """Check each of `specs`, print what comes of them, and return the exit code of them all.
 
@@ -30,6 +30,8 @@ def several(
             output.complain(conclusion.error, conclusion.mend)
         if not as_json:
             output.write(terminal.render(terminal.headline(conclusion), to=sys.stdout))
+            if isinstance(conclusion, Check) and conclusion.recording:
+                output.write(f"  recording: {conclusion.recording}")
         if is_hopeless(conclusion):
             break
     code = exit_code(conclusions)
@@ -37,5 +39,6 @@ def several(
         output.write_json({"exit_code": code, "checks": conclusions})
     else:
         output.write("\n" + terminal.render(terminal.table(conclusions), to=sys.stdout))
-    publish(conclusions)
+    if publish:
+        publish(conclusions)
     return code

@@ -10,12 +10,6 @@ import click
 from harness.cli import options, output
 
 
-def _names(
-    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
-) -> tuple[Path | None, ...]:
-    return tuple(options.file_name(ctx, param, name) for name in value)
-
-
 @click.command("show", epilog="Example: debugcall show go1.21.1.jsonl go1.22.0.jsonl")
 @click.option(
     "--call",
@@ -40,7 +34,12 @@ def _names(
     help="Write a page to OUT.html instead, on which the calls can be picked.",
 )
 @click.argument(
-    "files", metavar="FILE...", type=click.Path(), nargs=-1, required=True, callback=_names
+    "files",
+    metavar="FILE...",
+    type=click.Path(),
+    nargs=-1,
+    required=True,
+    callback=options.file_names,
 )
 def command(
     *,
@@ -68,10 +67,12 @@ def command(
         from harness.report.trace import trace
 
         outfile.write(trace_file, trace(exhibits, call))
+        output.log(f"wrote {trace_file}")
     if html_file:
         from harness.report.html import page
 
         outfile.write(html_file, page(exhibits, call))
+        output.log(f"wrote {html_file}")
     if not wanted:
         from harness.report import terminal
         from harness.report.look import look

@@ -34,9 +34,10 @@ def show(*, as_json: bool) -> int:
     if as_json:
         output.write_json({"exit_code": 0, "kept": found})
         return 0
+    output.write("        size  last used  what       where")
     for one in found:
         days = (time.time() - one.used) / _DAY
-        output.write(f"{one.size / 1e6:9.1f} MB  {days:5.0f} days  {one.kind:<10} {one.path}")
+        output.write(f"{one.size / 1e6:9.1f} MB  {days:4.0f} days  {one.kind:<10} {one.path}")
     output.write(f"{sum(one.size for one in found) / 1e6:9.1f} MB  in all")
     return 0
 

@@ -241,8 +241,8 @@ def _change(old: Tested, new: Tested, find: Change | None) -> Change:
     change = Change.FIX if new.result is Result.PASS else Change.REGRESSION
     if find not in {None, change}:
         raise InputError(
-            f"{old.point[:12]} is {old.result}, {new.point[:12]} is {new.result}: what lies between"
-            f" is a {change}, not a {find}",
+            f"{old.point[:12]}: {old.result}, {new.point[:12]}: {new.result}; what lies between is"
+            f" a {change}, not a {find}",
             mend=f"use --find {change}, or other ends",
         )
     return change

@@ -12,7 +12,7 @@ from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job, Runner, run_here
 from harness.experiment.verdict import judge
 from harness.invariants import INVARIANTS
-from harness.recording import AnyEvent, Recorder, Schedule
+from harness.recording import AnyEvent, Recorder, Schedule, claim
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
 from harness.tracer.waiting import time_scale
 from harness.verdict import Check, Result, Verdict, built_for
@@ -47,7 +47,9 @@ class Settings:
 
 def check_toolchain(toolchain: Toolchain, settings: Settings, progress: Progress = unseen) -> Check:
     """Build the target with a toolchain, inject, judge; then see the control fail."""
-    time_scale()  # a bad one is told before anything is built
+    time_scale()  # a bad one is told before anything is built, as is a bad place to record
+    if settings.record:
+        claim(settings.record)
     version = toolchain.version
     progress(f"building the target with {version}", ())
     plan = Plan.of(settings.schedule, settings.number)

@@ -146,7 +146,7 @@ def _check(run: Runner, task: Task, record: Path | None, hear: Callable[[str], N
 
     goarch = task.goarch or host_goarch()
     if isinstance(task.source, Installed):
-        toolchain = find_toolchain(task.source.name)
+        toolchain = find_toolchain(task.source.name, goarch)
         if task.target == TARGET:
             return check_toolchain(toolchain, settings, progress)
         binary = build_target(toolchain, task.target, goarch=goarch)

@@ -38,13 +38,7 @@ class Recorder:
         self._pending: list[bytes] = []
         self._fd: int | None = None
         if path is not None:
-            _refuse_to_overwrite(path)
-            try:
-                self._fd = os.open(
-                    path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666
-                )
-            except OSError as error:
-                raise _unwritable(path, error) from None
+            self._fd = _open(path, os.O_TRUNC)
 
     def add(self, event: AnyEvent) -> None:
         """Append one event."""
@@ -88,6 +82,14 @@ class Recorder:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
+
+
+def claim(path: Path) -> None:
+    """Make sure that a recording can be written to a file; one that is there stays for now.
+
+    Raises `RecordingError` if it cannot, or if something is there that is no recording.
+    """
+    os.close(_open(path))
 
 
 def load(path: Path) -> Recording:
@@ -172,6 +174,14 @@ def _check_format(path: Path, line: bytes) -> None:
             f"{path} has recording format {version}, this harness reads up to {FORMAT}",
             mend="install a newer debugcall-harness",
         )
+
+
+def _open(path: Path, flags: int = 0) -> int:
+    _refuse_to_overwrite(path)
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _refuse_to_overwrite(path: Path) -> None:

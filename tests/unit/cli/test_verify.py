@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,19 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert check["verdict"]["counts"]["delay"]["migrated"] == 1
     assert check["verdict"]["breaches"][0]["first"][0]["events"][0]["event"] == "inject"
     assert err == ""
+
+
+def test_of_several_the_worst_decides(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    files = [write(tmp_path / "a", "rrm"), write(tmp_path / "b", "rr"), tmp_path / "c"]
+    code = main(["verify", *map(str, files[:2])])
+    said = capsys.readouterr().out
+    assert code == 1
+    for result, file in (("fail", files[0]), ("pass", files[1])):
+        assert re.search(rf"^{result}  go1\.27\.3: .*\n  recording: {file}$", said, re.MULTILINE)
+    assert main(["verify", "--json", *map(str, files)]) == 129
+    document = json.loads(capsys.readouterr().out)
+    assert document["exit_code"] == 129
+    assert [check.get("result") for check in document["checks"]] == ["fail", "pass", None]
 
 
 @pytest.mark.parametrize("cut", ["after an injection", "in a line", "in an injection"])

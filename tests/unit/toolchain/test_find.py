@@ -106,6 +106,8 @@ def test_a_release_before_debug_calls_is_not_even_fetched(on_path: Path) -> None
     assert not list(on_path.iterdir())
     with pytest.raises(Unsupported, match=r"go1\.16\.3 has no debugCallV2"):
         find_toolchain("1.16.3")
+    with pytest.raises(Unsupported, match=r"go1\.17\.13 has no debugCallV2 on linux/arm64"):
+        find_toolchain("1.17.13", "arm64")
 
 
 def test_an_installation_before_debug_calls(tmp_path: Path) -> None:
