@@ -29,9 +29,13 @@ FIXED_RELEASES = (
 
 
 def pytest_configure() -> None:
-    """Heed Ctrl-C, and have what tests start do so: in the background of a script it is ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Heed signals that ask to end, and have what tests start do so.
+
+    What a script starts in its background, or nohup, ignores them.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
