@@ -12,7 +12,8 @@ from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job, Runner, run_here
 from harness.experiment.verdict import judge
 from harness.invariants import INVARIANTS
-from harness.recording import AnyEvent, Recorder, Schedule, claim
+from harness.recording import AnyEvent, Recorder, Schedule
+from harness.recording.lines import claim
 from harness.toolchain import Toolchain, build_target, unlocked_runtime
 from harness.tracer.waiting import time_scale
 from harness.verdict import Check, Result, Verdict, built_for

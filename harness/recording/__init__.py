@@ -22,7 +22,7 @@ from harness.recording.events import (
     Target,
     Trap,
 )
-from harness.recording.lines import Recorder, claim, load
+from harness.recording.lines import Recorder, load
 from harness.recording.recording import Injection, Outcome, Recording
 
 __all__ = [
@@ -50,6 +50,5 @@ __all__ = [
     "Starved",
     "Target",
     "Trap",
-    "claim",
     "load",
 ]

@@ -81,7 +81,8 @@ def _process(
         chosen = exhibit.injection(call)
         injections = [chosen] if chosen else []
     told = [(i, list(steps([i.inject, *i.events]))) for i in injections]
-    for tid in sorted({step.tid for _, them in told for step in them if step.tid is not None}):
+    seen = {step.tid for _, them in told for step in them if step.tid is not None}
+    for tid in sorted({target.pid, *seen}):
         yield _meta("thread_name", pid, tid, name=f"{program} {tid}")
     earliest = min(0, *(i.inject.t + step.t for i, them in told for step in them), 0)
     for injection, them in told:
@@ -92,7 +93,7 @@ def _process(
         if isinstance(event, (Report, Exited, Starved)):
             said = next((step.text for step in steps([event])), type(event).__name__.lower())
             ts = max(0, event.t - earliest)
-            yield {"ph": "i", "s": "p", "name": said, "pid": pid, "tid": pid, "ts": ts}
+            yield {"ph": "i", "s": "p", "name": said, "pid": pid, "tid": target.pid, "ts": ts}
 
 
 class _At:

@@ -129,9 +129,11 @@ def test_threads_and_processes_have_their_numbers_and_names(tmp_path: Path) -> N
     }
     assert named == {
         ("process_name", 4711, 4711): "go1.21.1 caller: fail",
+        ("thread_name", 4711, 4711): "caller 4711",
         ("thread_name", 4711, 101): "caller 101",
         ("thread_name", 4711, 102): "caller 102",
         ("process_name", 4712, 4712): "go1.27.3 server: pass",
+        ("thread_name", 4712, 4712): "server 4712",
         ("thread_name", 4712, 101): "server 101",
         ("thread_name", 4712, 102): "server 102",
     }
@@ -144,7 +146,7 @@ def test_processes_of_one_number_stay_apart(tmp_path: Path) -> None:
     twice = [exhibit(tmp_path / name, natural()) for name in "abc"]
     events = checked(trace(twice))
     assert len({event["pid"] for event in events}) == 3
-    assert len(names(events, "M", pid=100)) == 3, "the first keeps its number"
+    assert len(names(events, "M", pid=100)) == 4, "the first keeps its number"
 
 
 CALLS: list[Callable[[int], list[AnyEvent]]] = [
