@@ -8,21 +8,17 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from harness.report.trace import trace
 from tests.browser import Page, browse
 from tests.recordings import migrated, refused
 from tests.unit.report.exhibits import exhibit
 
-_OPEN = """
-(async () => {
-  while (!globalThis.app) await new Promise(done => setTimeout(done, 50));
-  app.openTraceFromFile(new File([%s], "trace.json"));
-})()
-"""
 _QUERY = """
 (async () => {
-  while (!globalThis.app?.trace) await new Promise(done => setTimeout(done, 50));
+  while (!globalThis.app?.trace || app.isLoadingTrace)
+    await new Promise(done => setTimeout(done, 50));
   const found = await app.trace.engine.query(%s), rows = [];
   for (const row = found.iter({}); row.valid(); row.next())
     rows.push(found.columns().map(name => String(row.get(name))));
@@ -32,14 +28,23 @@ _QUERY = """
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    """Perfetto's files, and the trace."""
+
+    def __init__(self, file: Path, *args: Any) -> None:  # noqa: ANN401 - the server's
+        self._file = file
+        super().__init__(*args, directory=os.environ["PERFETTO"])
+
+    def translate_path(self, path: str) -> str:
+        return str(self._file) if path == "/trace.json" else super().translate_path(path)
+
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        pass
 
 
 @contextmanager
-def served(folder: str) -> Iterator[str]:
-    """Serve a folder on the loopback; a page of http: may use WebAssembly, one of file: may not."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as server:
+def served(file: Path) -> Iterator[str]:
+    """Serve Perfetto and a trace on the loopback; a page of file: cannot fetch."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, file)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -60,11 +65,11 @@ def test_perfetto_opens_a_trace(tmp_path: Path) -> None:
         exhibit(tmp_path / "a", migrated(), pid=4711),
         exhibit(tmp_path / "b", *map(refused, range(3)), pid=4712),
     ]
-    text = trace(exhibits)
-    events = json.loads(text)["traceEvents"]
-    with served(os.environ["PERFETTO"]) as perfetto, browse(tmp_path / "profile") as page:
-        page.call("Page.navigate", url=perfetto)
-        page.run(_OPEN % json.dumps(text))
+    file = tmp_path / "trace.json"
+    file.write_text(trace(exhibits))
+    events = json.loads(file.read_text())["traceEvents"]
+    with served(file) as perfetto, browse(tmp_path / "profile") as page:
+        page.call("Page.navigate", url=f"{perfetto}/#!/?url={perfetto}/trace.json")
         # `stats` counts what could not be read.
         assert ask(page, "SELECT name, value FROM stats WHERE severity != 'info' AND value") == []
         arrows = ask(
