@@ -130,7 +130,7 @@ def command(  # noqa: PLR0913 - an option each
             cells[place] = matrix.cell_of(tasks[place], outcome, record)
             grid.show(cells, cells[place])
     conclusions = [cell.conclusion for cell in cells if cell.conclusion]
-    publish(conclusions)
+    publish(conclusions, report.names(cells))
     code = exit_code(conclusions)
     if as_json:
         output.write_json({"exit_code": code, "cells": cells})

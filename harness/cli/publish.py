@@ -24,26 +24,27 @@ class Publisher:
 
             outfile.claim(junit)
 
-    def __call__(self, conclusions: Sequence[Conclusion]) -> None:
-        """Write it."""
+    def __call__(self, conclusions: Sequence[Conclusion], names: Sequence[str] = ()) -> None:
+        """Write it. `names` are needed where toolchains do not tell the checks apart."""
         if self._junit:
             from harness.report import outfile
             from harness.report.junit import junit
 
             outfile.write(self._junit, junit(conclusions, self._targets))
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            self._on_github(conclusions)
+            names = names or [conclusion.toolchain for conclusion in conclusions]
+            self._on_github(list(zip(names, conclusions, strict=True)))
 
-    def _on_github(self, conclusions: Sequence[Conclusion]) -> None:
+    def _on_github(self, checks: Sequence[tuple[str, Conclusion]]) -> None:
         from harness.report import github
 
         # Stdout holds one JSON document; the runner reads stderr as well.
         tell = output.log if self._as_json else output.write
-        for annotation in github.annotations(conclusions):
+        for annotation in github.annotations(checks):
             tell(annotation)
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 with Path(path).open("a", encoding="utf-8") as file:
-                    file.write(github.summary(conclusions, options.again()))
+                    file.write(github.summary(checks, options.again()))
             except OSError as error:  # the verdict does not depend on it
                 output.complain(f"cannot write the summary {path}: {error.strerror}")

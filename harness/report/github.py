@@ -14,38 +14,45 @@ from harness.verdict import Check, Conclusion, Failure, Result
 _LEVELS = {Result.FAIL: "error", Result.INCONCLUSIVE: "warning"}
 
 
-def annotations(conclusions: Sequence[Conclusion]) -> Iterator[str]:
+Named = tuple[str, Conclusion]
+"""A check by the name that tells it from the others."""
+
+
+def annotations(checks: Sequence[Named]) -> Iterator[str]:
     """Return a workflow command for each check that did not pass."""
-    for conclusion in conclusions:
+    for name, conclusion in checks:
         level = _LEVELS.get(conclusion.result) if isinstance(conclusion, Check) else "error"
         if level:
             result, _ = terminal.result_of(conclusion)
-            title = _property(printable(f"debugcall {conclusion.toolchain}: {result}"))
+            title = _property(printable(f"debugcall {name}: {result}"))
             message = _data("\n".join(map(printable, _told(conclusion))))
             yield f"::{level} title={title}::{message}"
 
 
-def summary(conclusions: Sequence[Conclusion], again: str) -> str:
+def summary(checks: Sequence[Named], again: str) -> str:
     """Return Markdown: a table of all checks, and the story of the first that did not pass.
 
     `again` is the command that repeats them.
     """
     width = len(terminal.COLUMNS)
     rows = [terminal.COLUMNS, ("---",) * width]
-    for conclusion in conclusions:
-        cells = [_escaped(cell) for cell in terminal.cells(conclusion)]
+    for name, conclusion in checks:
+        cells = [_escaped(cell) for cell in (name, *list(terminal.cells(conclusion))[1:])]
         rows.append((*cells, *[""] * (width - len(cells))))
     parts = ["### debugcall", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
-    wrong = [c for c in conclusions if not isinstance(c, Check) or c.result is not Result.PASS]
-    for conclusion in sorted(wrong, key=_gravity)[:1]:
-        parts += [f"**{_escaped(conclusion.toolchain)}**", _block(_told(conclusion))]
+    for name, conclusion in sorted(checks, key=_gravity)[:1]:
+        if not isinstance(conclusion, Check) or conclusion.result is not Result.PASS:
+            parts += [f"**{_escaped(name)}**", _block(_told(conclusion))]
     parts += ["Again:", _block([again])]
     return "\n\n".join(parts) + "\n\n"
 
 
-def _gravity(conclusion: Conclusion) -> int:
-    """Return what puts violations first."""
-    return 0 if isinstance(conclusion, Check) and conclusion.result is Result.FAIL else 1
+def _gravity(check: Named) -> int:
+    """Return what puts violations first, and passes last."""
+    _, conclusion = check
+    if not isinstance(conclusion, Check):
+        return 1
+    return {Result.FAIL: 0, Result.PASS: 2}.get(conclusion.result, 1)
 
 
 def _told(conclusion: Conclusion) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from shlex import quote
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -64,14 +65,10 @@ def grid(cells: Sequence[Cell]) -> "Table":
     from rich.text import Text
 
     rows = dict.fromkeys(cell.toolchain for cell in cells)
-    columns = list(dict.fromkeys(_column(cell) for cell in cells))
-    same = [len({column[part] for column in columns}) == 1 for part in range(3)]
-    common = " ".join(word for word, is_same in zip(columns[0], same, strict=True) if is_same)
+    common, columns = _columns(cells)
     table = Table(box=box.SIMPLE, pad_edge=False, title=common or None, title_justify="left")
-    table.add_column("toolchain")
-    for column in columns:
-        own = [word for word, is_same in zip(column, same, strict=True) if not is_same]
-        table.add_column(" ".join(own) or "result")
+    for head in ("toolchain", *columns.values()):
+        table.add_column(head or "result")
     found = {(cell.toolchain, _column(cell)): cell for cell in cells}
     for row in rows:
         texts = (_text(found[row, column]) for column in columns)
@@ -79,15 +76,37 @@ def grid(cells: Sequence[Cell]) -> "Table":
     return table
 
 
+def names(cells: Sequence[Cell]) -> Sequence[str]:
+    """Return a name for each check: its toolchain, and what else tells it from the others."""
+    _, columns = _columns(cells)
+    return [
+        f"{(cell.conclusion or cell).toolchain} {columns[_column(cell)]}".rstrip() for cell in cells
+    ]
+
+
 def stories(cells: Sequence[Cell]) -> Iterator[str]:
-    """Return a line for each check that neither passed nor failed: why, and what mends it."""
+    """Return a line for each check that did not pass: why, what mends it, what shows it."""
     for cell in cells:
         what = f"{cell.toolchain} {cell.target} {cell.way} {cell.where}"
         match cell.conclusion:
+            case Check(result=Result.FAIL, recording=str(recording)):
+                yield f"{what}: debugcall show {quote(recording)}"
             case Check(result=Result.INCONCLUSIVE, reason=reason):
                 yield f"{what}: {reason}"
             case Failure(error=error, mend=mend):
                 yield f"{what}: {error}{mend and f' (mend: {mend})'}"
+
+
+def _columns(cells: Sequence[Cell]) -> tuple[str, dict[tuple[str, str, str], str]]:
+    """Return what all columns have in common, and each with what it has of its own."""
+    columns = list(dict.fromkeys(_column(cell) for cell in cells))
+    same = [len({column[part] for column in columns}) == 1 for part in range(3)]
+    common = " ".join(word for word, is_same in zip(columns[0], same, strict=True) if is_same)
+    own = {
+        column: " ".join(word for word, is_same in zip(column, same, strict=True) if not is_same)
+        for column in columns
+    }
+    return common, own
 
 
 def _column(cell: Cell) -> tuple[str, str, str]:
