@@ -15,6 +15,7 @@ import pytest
 from harness.errors import GuestError
 from harness.vm import CPUS, Guest, harness_tree
 from tests.arm64.children import children
+from tests.integration.running import ended, until
 
 GENEROUS = 300.0
 RUN = """
@@ -130,8 +131,7 @@ def test_a_harness_that_is_ended_takes_the_guest_with_it(
     harness.send_signal(number)
     harness.wait()
     harness.stderr.close()
-    while Path("/proc", str(qemu)).exists():  # after SIGTERM the kernel's own is on its way
-        pass
+    until(lambda: ended(qemu), "after SIGTERM the kernel's own has come")
     assert not list((tmp_path / "tmp").iterdir())
 
 

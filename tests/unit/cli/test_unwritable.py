@@ -11,6 +11,13 @@ from tests.unit.cli.recordings import write
 REFUSED = "/sys/nobody-may"  # root neither: sysfs has no files that are made by hand
 
 
+def why_refused() -> str:
+    """Return what is said of that: a container has sysfs read-only."""
+    with pytest.raises(OSError, match=REFUSED) as caught:
+        Path(REFUSED).touch()
+    return str(caught.value.strerror)
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str, str]:
     assert main(list(map(str, arguments))) == 129
     out, err = capsys.readouterr()
@@ -22,7 +29,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str
 @pytest.mark.parametrize(
     ("place", "why", "mend"),
     [
-        (REFUSED, "Permission denied", "give another name"),
+        (REFUSED, why_refused(), "give another name"),
         ("{}", "Is a directory", "give the name of a file in it"),
         ("{}/no/file", "No such file or directory", "mkdir -p {}/no"),
         ("{}/r/file", "Not a directory", "give another name"),

@@ -14,6 +14,7 @@ import pytest
 from harness.errors import GuestError, InputError
 from harness.vm import Guest, bound
 from harness.vm.qemu import QEMU
+from tests.integration.running import ended, until
 
 FAKE = f"""#!{sys.executable}
 import io, os, re, sys, tarfile, time
@@ -42,7 +43,7 @@ def fake(program: Callable[[str, str], Path], pids: Path) -> Callable[[str], Pat
 def assert_nothing_is_left(tmp_path: Path) -> None:
     assert not list((tmp_path / "tmp").iterdir()), "a file was left behind"
     for pid in (tmp_path / "pids").read_text().split():
-        assert not Path("/proc", pid).exists(), "QEMU was left behind"
+        assert ended(int(pid)), "QEMU was left behind"
 
 
 def test_status_lines_and_files_come_back(
@@ -241,9 +242,7 @@ def test_a_harness_that_is_killed(
         time.sleep(0.01)
     harness.send_signal(number)
     assert harness.wait() == -number
-    pid = noted.read_text().strip()
-    while Path("/proc", pid).exists():  # the kernel's SIGKILL is on its way
-        time.sleep(0.01)
+    until(lambda: ended(int(noted.read_text())), "the kernel's SIGKILL has come")
     assert_nothing_is_left(tmp_path)
 
 

@@ -11,6 +11,7 @@ from harness.errors import GuestError, HarnessError
 from harness.vm.debian import Apt, content_of
 from harness.vm.image import image, in_order
 from harness.vm.tree import FOLDER, file, link
+from tests.integration.running import ended, until
 
 
 def module(*needed: str) -> bytes:
@@ -73,10 +74,7 @@ def test_ctrl_c_while_apt_works(
     building.send_signal(signal.SIGINT)
     building.wait()
     # It was killed; Python itself waits for a quarter of a second only (Popen.__exit__).
-    limit = time.monotonic() + 60
-    while Path("/proc", (tmp_path / "pid").read_text().strip()).exists():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+    until(lambda: ended(int((tmp_path / "pid").read_text())), "apt-get has ended")
     assert not list(empty_cache.glob("vm/image/*/b*")), "a folder was left behind"
 
 
