@@ -267,14 +267,18 @@ def test_without_qemu(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.mend == "sudo apt-get install qemu-system-arm"
 
 
-def test_a_file_for_the_guest_that_is_not_there(guest: Guest, tmp_path: Path) -> None:
+def test_a_file_for_the_guest_that_is_not_there(
+    guest: Guest, fake: Callable[[str], Path], tmp_path: Path
+) -> None:
+    fake("")
     with pytest.raises(InputError, match="cannot read"):
         guest.run(["true"], limit=60, files={"/x": tmp_path / "nonesuch"})
 
 
 def test_no_place_for_temporary_files(
-    guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guest: Guest, fake: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fake("")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nonesuch"))
     with pytest.raises(GuestError, match="cannot write what the guest needs") as caught:
         guest.run(["true"], limit=60)
