@@ -285,8 +285,9 @@ def test_no_place_for_temporary_files(
     assert "TMPDIR" in caught.value.mend
 
 
-def test_a_full_disk(guest: Guest, tmp_path: Path) -> None:
+def test_a_full_disk(guest: Guest, fake: Callable[[str], Path], tmp_path: Path) -> None:
     """A file system of 64 KiB holds the temporary files."""
+    fake("")
     script = (
         "import sys\nfrom pathlib import Path\nfrom harness.errors import HarnessError\n"
         "from harness.vm.guest import Guest\nfrom harness.vm.image import Image\n"
