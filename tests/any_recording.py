@@ -10,12 +10,14 @@ import msgspec
 from hypothesis import strategies as st
 
 from harness.recording import AnyEvent, Event, Header, Inject
+from harness.recording.events import Microseconds
 from tests.recordings import HEADER
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(AnyEvent)
 
 _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(1 << 63), (1 << 64) - 1),
+    Microseconds: st.integers(1 - (1 << 53), (1 << 53) - 1),
     bool: st.booleans(),
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(st.characters(exclude_categories=["Cs"])),

@@ -41,6 +41,10 @@ def _keeps(  # noqa: PLR0911 - a keyword each
             return any(is_valid(value, choice, root) for choice in rule)
         case "enum":
             return value in rule
+        case "exclusiveMinimum":
+            return bool(value > rule)
+        case "exclusiveMaximum":
+            return bool(value < rule)
         case "type":
             return TYPES[rule](value)
         case "required":

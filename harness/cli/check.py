@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - an option each
         )
 
     publish = Publisher(junit, as_json=as_json, targets=[TARGET] * max(1, len(specs)))
-    written: set[Path] = set()
+    taken = {junit.resolve()} if junit else set()
     guest: InGuest | None = None
 
     def check(spec: str | None, progress: "LiveProgress") -> "Check":
@@ -90,10 +90,10 @@ def command(  # noqa: PLR0913 - an option each
         path = record and recording_path(
             record, built_for(toolchain.version, goarch or host_goarch())
         )
-        if path in written:
+        if path and path.resolve() in taken:
             raise InputError(
-                f"{path} holds another recording of this command already",
-                mend="give each toolchain once",
+                f"{path} is written by this command already",
+                mend="give each toolchain once, and --record and --junit different files",
             )
         if cpu and not guest:
             guest = stack.enter_context(_guest(cpu, progress))
@@ -105,7 +105,7 @@ def command(  # noqa: PLR0913 - an option each
             control=not no_control,
             record=path,
         )
-        written.update([path] if path else ())
+        taken.update([path.resolve()] if path else ())
         return check_toolchain(toolchain, settings, progress)
 
     with ExitStack() as stack:

@@ -121,7 +121,8 @@ def command(  # noqa: PLR0913 - an option each
             pass  # so that it is told before the first check
     cells = [matrix.cell_of(task) for task in tasks]
     targets = [f"{cell.target} on {cell.where}" for cell in cells]
-    publish = Publisher(junit, as_json=as_json, targets=targets)
+    ways = [cell.way for cell in cells]
+    publish = Publisher(junit, as_json=as_json, targets=targets, ways=ways)
     with (
         LiveGrid(sys.stderr, cells) as grid,
         executors.executor(cluster, jobs or os.cpu_count() or 1) as executor,
@@ -130,11 +131,11 @@ def command(  # noqa: PLR0913 - an option each
             cells[place] = matrix.cell_of(tasks[place], outcome, record)
             grid.show(cells, cells[place])
     conclusions = [cell.conclusion for cell in cells if cell.conclusion]
-    publish(conclusions, report.names(cells))
     code = exit_code(conclusions)
     if as_json:
         output.write_json({"exit_code": code, "cells": cells})
     else:
         parts = [terminal.render(report.grid(cells), to=sys.stdout), *report.stories(cells)]
         output.write("\n".join(parts))
+    publish(conclusions, report.names(cells))
     return code

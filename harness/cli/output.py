@@ -40,14 +40,20 @@ def _encodable(text: str, encoding: str) -> str:
 
 def write_json(document: object) -> None:
     """Write one JSON document to stdout."""
+    import json
+
     import msgspec
 
-    write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    # A name that is no UTF-8 is what msgspec's own encoder refuses.
+    write(json.dumps(msgspec.to_builtins(document), indent=2))
 
 
 def complain(message: str, mend: str = "") -> None:
     """Say on stderr what happened and what mends it."""
-    log("\n".join([f"error: {message}", *([f"mend: {mend}"] if mend else [])]))
+    from harness.report.story import printable_lines
+
+    text = "\n".join([f"error: {message}", *([f"mend: {mend}"] if mend else [])])
+    log(printable_lines(text))
 
 
 def log(text: str) -> None:

@@ -15,10 +15,18 @@ class Publisher:
     GitHub is told by the runner's own variables.
     """
 
-    def __init__(self, junit: Path | None, *, as_json: bool, targets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        junit: Path | None,
+        *,
+        as_json: bool,
+        targets: Sequence[str] = (),
+        ways: Sequence[str] = (),
+    ) -> None:
         self._junit = junit
         self._as_json = as_json
         self._targets = targets
+        self._ways = ways
         if junit:
             from harness.report import outfile
 
@@ -26,14 +34,14 @@ class Publisher:
 
     def __call__(self, conclusions: Sequence[Conclusion], names: Sequence[str] = ()) -> None:
         """Write it. `names` are needed where toolchains do not tell the checks apart."""
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            names = names or [conclusion.toolchain for conclusion in conclusions]
+            self._on_github(list(zip(names, conclusions, strict=True)))
         if self._junit:
             from harness.report import outfile
             from harness.report.junit import junit
 
-            outfile.write(self._junit, junit(conclusions, self._targets))
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            names = names or [conclusion.toolchain for conclusion in conclusions]
-            self._on_github(list(zip(names, conclusions, strict=True)))
+            outfile.write(self._junit, junit(conclusions, self._targets, self._ways))
 
     def _on_github(self, checks: Sequence[tuple[str, Conclusion]]) -> None:
         from harness.report import github

@@ -7,6 +7,7 @@ from harness.cli import output
 from harness.experiment.attempt import attempt, exit_code, is_hopeless
 from harness.report import terminal
 from harness.report.progress import LiveProgress
+from harness.report.story import printable
 from harness.verdict import Check, Conclusion, Failure
 
 
@@ -31,7 +32,7 @@ def several(
         if not as_json:
             output.write(terminal.render(terminal.headline(conclusion), to=sys.stdout))
             if isinstance(conclusion, Check) and conclusion.recording:
-                output.write(f"  recording: {conclusion.recording}")
+                output.write(f"  recording: {printable(conclusion.recording)}")
         if is_hopeless(conclusion):
             break
     code = exit_code(conclusions)

@@ -59,8 +59,12 @@ def command(
     from harness.experiment.recorded import exhibit
     from harness.report import outfile
 
+    if trace_file and html_file and trace_file.resolve() == html_file.resolve():
+        raise click.UsageError("--trace and --html cannot share a file")
     wanted = [path for path in (trace_file, html_file) if path]
     exhibits = [exhibit(file) for file in files]
+    for each in exhibits:
+        each.injection(call)  # refuses a call that is not there before any file is made
     for path in wanted:
         outfile.claim(path)
     if trace_file:

@@ -11,11 +11,15 @@ names its type.
 
 import enum
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, Signals
+from typing import Annotated
 
 import msgspec
 
 FORMAT = 1
 """Version of the recording format. A reader refuses what is newer than itself."""
+
+Microseconds = Annotated[int, msgspec.Meta(gt=-(1 << 53), lt=1 << 53)]
+"""What every reader of JSON takes exactly."""
 
 
 class Schedule(enum.StrEnum):
@@ -83,7 +87,7 @@ class Callee(msgspec.Struct, frozen=True):
 class Inject(Event, frozen=True):
     """A thread that runs goroutine `g`, stopped at `pc` in `function`, is set to debugCallV2."""
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
     g: int
@@ -100,7 +104,7 @@ class Entry(Event, frozen=True):
     `locked` is the second witness: g.lockedm names the m that runs it.
     """
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
     g: int
@@ -113,7 +117,7 @@ class Preempt(Event, frozen=True):
     `by` is "sysmon" where the runtime did it, "harness" where the harness wrote it.
     """
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
     by: str
@@ -125,7 +129,7 @@ class Hold(Event, frozen=True):
     The call goroutine is on the global run queue.
     """
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
 
@@ -133,7 +137,7 @@ class Hold(Event, frozen=True):
 class HandBack(Event, frozen=True):
     """Thread `tid` dequeued the call goroutine, found it locked and calls runtime.startlockedm."""
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
 
@@ -141,7 +145,7 @@ class HandBack(Event, frozen=True):
 class Release(Event, frozen=True):
     """The injecting thread may go on. `why` is "dispatched", "handed back" or "time limit"."""
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
     why: str
@@ -154,7 +158,7 @@ class Trap(Event, frozen=True):
     `results` are the integer results at a return, `text` the reason of a refusal.
     """
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
     status: int
@@ -174,7 +178,7 @@ class Restored(Event, frozen=True):
     before the call, `moved` says that the stack was copied, so that this cannot be told.
     """
 
-    t: int
+    t: Microseconds
     call: int
     tid: int
     changed: tuple[str, ...] = ()
@@ -184,7 +188,7 @@ class Restored(Event, frozen=True):
 class Lost(Event, frozen=True):
     """The injection never ended: `why`."""
 
-    t: int
+    t: Microseconds
     call: int
     why: str
 
@@ -192,7 +196,7 @@ class Lost(Event, frozen=True):
 class Planned(Event, frozen=True):
     """The session is about to make so many injections."""
 
-    t: int
+    t: Microseconds
     injections: int
 
 
@@ -202,7 +206,7 @@ class Starved(Event, frozen=True):
     `suspended`: the target was stopped by SIGSTOP or the like.
     """
 
-    t: int
+    t: Microseconds
     seconds: float
     suspended: bool = False
 
@@ -210,7 +214,7 @@ class Starved(Event, frozen=True):
 class Report(Event, frozen=True):
     """What the target says of its own computation: rounds made, and how many came out wrong."""
 
-    t: int
+    t: Microseconds
     rounds: int
     mismatches: int
 
@@ -221,7 +225,7 @@ class Exited(Event, frozen=True):
     `early`: the harness did so before it had done what it was asked for.
     """
 
-    t: int
+    t: Microseconds
     code: int | None = None
     signal: int | None = None
     detached: bool = False

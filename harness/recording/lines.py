@@ -19,6 +19,8 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnyEvent).decode
 LONGEST_LINE = 1 << 24
 """Bytes. What has longer lines, such as /dev/zero, is no recording; a command line fits in."""
+_SHOWN = 200
+"""Characters of what is wrong with a line."""
 _MARK = b'{"event":"header",'
 """What each recording begins with."""
 _UNDECODABLE = (ValueError, RecursionError)
@@ -133,7 +135,9 @@ def _event(path: Path, number: int, line: bytes, begun: set[int]) -> AnyEvent:
     try:
         event: AnyEvent = _decode(line)
     except _UNDECODABLE as error:
-        raise _damaged(path, number, f"no event of a recording: {error}") from None
+        # It quotes what stands there, which may be anything.
+        said = str(error).encode("unicode_escape").decode()[:_SHOWN]
+        raise _damaged(path, number, f"no event of a recording: {said}") from None
     if isinstance(event, Header) is not (number == 1):
         raise _damaged(path, number, "a recording has one header, in front")
     if reason := _out_of_place(event, begun):
@@ -169,7 +173,9 @@ def _check_format(path: Path, line: bytes) -> None:
         version = msgspec.json.decode(line)["format"]
     except (*_UNDECODABLE, KeyError, TypeError):
         raise _no_recording(path, "it has no header") from None
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(version, int):
+        raise _no_recording(path, "its format is no number")
+    if version > FORMAT:
         raise RecordingError(
             f"{path} has recording format {version}, this harness reads up to {FORMAT}",
             mend="install a newer debugcall-harness",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.report import terminal
-from harness.report.story import printable
+from harness.report.story import printable, printable_lines
 from harness.verdict import Check, Conclusion, Failure, Result
 
 _LEVELS = {Result.FAIL: "error", Result.INCONCLUSIVE: "warning"}
@@ -76,7 +76,7 @@ def _escaped(text: str) -> str:
 
 def _block(lines: Sequence[str]) -> str:
     """Return lines as they are, in a fence that none of them can close."""
-    text = "\n".join(map(printable, "\n".join(lines).split("\n")))
+    text = printable_lines("\n".join(lines))
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

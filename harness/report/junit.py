@@ -4,30 +4,37 @@ A suite is a toolchain, a case one schedule of one target. What cannot be told i
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, repeat
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.recording import Inject, Schedule
 from harness.report.lanes import lanes, plain
 from harness.report.outfile import MARK
-from harness.report.story import printable, steps
+from harness.report.story import printable, printable_lines, steps
 from harness.verdict import Breach, Check, Conclusion, Failure, Result, counted
 
 _KINDS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 """What a case may end in, and the attribute of a suite that counts it."""
 
 
-def junit(conclusions: Sequence[Conclusion], targets: Sequence[str] = ()) -> str:
-    """Return the document. `targets` names what each of the conclusions is about."""
+def junit(
+    conclusions: Sequence[Conclusion], targets: Sequence[str] = (), ways: Sequence[str] = ()
+) -> str:
+    """Return the document.
+
+    `targets` names what each of the conclusions is about, `ways` the schedule it was to have, which
+    tells those apart that came to no verdict. Both may be longer.
+    """
     root = Element("testsuites", name=MARK)
     suites: dict[str, Element] = {}
-    for conclusion, target in zip_longest(conclusions, targets[: len(conclusions)], fillvalue=""):
-        assert not isinstance(conclusion, str)
+    for conclusion, target, way in zip(
+        conclusions, chain(targets, repeat("")), chain(ways, repeat("")), strict=False
+    ):
         suite = suites.get(conclusion.toolchain)
         if suite is None:
             suite = SubElement(root, "testsuite", name=printable(conclusion.toolchain))
             suites[conclusion.toolchain] = suite
-        for name, ending in _cases(conclusion):
+        for name, ending in _cases(conclusion, way):
             words = ", ".join(word for word in (target, name) if word)
             case = SubElement(
                 suite,
@@ -52,10 +59,10 @@ def _count(element: Element) -> None:
             element.set(attribute, str(number))
 
 
-def _cases(conclusion: Conclusion) -> Iterator[tuple[str, list[Element]]]:
+def _cases(conclusion: Conclusion, way: str) -> Iterator[tuple[str, list[Element]]]:
     if isinstance(conclusion, Failure):
         mend = f"mend: {conclusion.mend}" if conclusion.mend else ""
-        yield "", [_ending("error", conclusion.error, f"exit-code-{conclusion.exit_code}", mend)]
+        yield way, [_ending("error", conclusion.error, f"exit-code-{conclusion.exit_code}", mend)]
         return
     verdict = conclusion.verdict
     skipped = []
@@ -95,5 +102,5 @@ def _schedule(events: Sequence[object]) -> Schedule | None:
 
 def _ending(kind: str, message: str, type_: str, text: str = "") -> Element:
     element = Element(kind, type=type_, message=printable(message))
-    element.text = "\n".join(map(printable, text.rstrip().split("\n"))) or None
+    element.text = printable_lines(text.rstrip()) or None
     return element

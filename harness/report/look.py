@@ -30,6 +30,8 @@ _GAP = 4
 """Columns between two pages that stand side by side."""
 COMPARED = ("", "call goroutine", "another thread", "dispatched on", "moved")
 """The heads of a comparison."""
+_NARROW = (20, 14, 15, 15, 8)
+"""Columns of a comparison where there are few: 80, with the gaps."""
 _OUTCOMES = {"migrated": BAD, "refused": GOOD}
 
 
@@ -54,7 +56,7 @@ def look(
         lines += [[]] if lines else []
         lines += _beside(pages[first : first + abreast])
     if len(exhibits) > 1:
-        lines += [[], *_comparison(exhibits, chosen)]
+        lines += [[], *_comparison(exhibits, chosen, columns)]
     return lines
 
 
@@ -106,13 +108,21 @@ def _beside(pages: Sequence[list[Line]]) -> Iterator[Line]:
         yield line
 
 
-def _comparison(exhibits: Sequence[Exhibit], chosen: Sequence[Injection | None]) -> Iterator[Line]:
-    rows = [compared(*pair) for pair in zip(exhibits, chosen, strict=True)]
+def _comparison(
+    exhibits: Sequence[Exhibit], chosen: Sequence[Injection | None], columns: int
+) -> Iterator[Line]:
+    rows = [[(name, FAINT) for name in COMPARED]]
+    rows += [compared(*pair) for pair in zip(exhibits, chosen, strict=True)]
     widths = [max(len(row[i][0]) for row in rows) for i in range(len(COMPARED))]
-    widths = [max(width, len(name)) + 2 for width, name in zip(widths, COMPARED, strict=True)]
-    yield [(name.ljust(width), FAINT) for name, width in zip(COMPARED, widths, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > columns:
+        widths = [min(pair) for pair in zip(widths, _NARROW, strict=True)]
     for row in rows:
-        yield [(text.ljust(width), style) for (text, style), width in zip(row, widths, strict=True)]
+        cells = [wrap(text, width) for (text, _), width in zip(row, widths, strict=True)]
+        for texts in zip_longest(*cells, fillvalue=""):
+            yield [
+                (text.ljust(width + 2), style)
+                for text, (_, style), width in zip(texts, row, widths, strict=True)
+            ]
 
 
 def compared(exhibit: Exhibit, injection: Injection | None) -> Line:

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from harness.recording import Schedule
-from harness.report.terminal import STYLES, total
+from harness.report.story import printable, printable_lines
+from harness.report.terminal import NAME, STYLES, total
 from harness.verdict import Cell, Check, Counts, Failure, Result
 
 if TYPE_CHECKING:
@@ -67,12 +68,13 @@ def grid(cells: Sequence[Cell]) -> "Table":
     rows = dict.fromkeys(cell.toolchain for cell in cells)
     common, columns = _columns(cells)
     table = Table(box=box.SIMPLE, pad_edge=False, title=common or None, title_justify="left")
-    for head in ("toolchain", *columns.values()):
+    table.add_column("toolchain", max_width=NAME, overflow="fold")
+    for head in columns.values():
         table.add_column(head or "result")
     found = {(cell.toolchain, _column(cell)): cell for cell in cells}
     for row in rows:
         texts = (_text(found[row, column]) for column in columns)
-        table.add_row(row, *(Text(text, style) for text, style in texts))
+        table.add_row(printable(row), *(Text(text, style) for text, style in texts))
     return table
 
 
@@ -87,14 +89,16 @@ def names(cells: Sequence[Cell]) -> Sequence[str]:
 def stories(cells: Sequence[Cell]) -> Iterator[str]:
     """Return a line for each check that did not pass: why, what mends it, what shows it."""
     for cell in cells:
-        what = f"{cell.toolchain} {cell.target} {cell.way} {cell.where}"
         match cell.conclusion:
             case Check(result=Result.FAIL, recording=str(recording)):
-                yield f"{what}: debugcall show {quote(recording)}"
+                story = f"debugcall show {quote(recording)}"
             case Check(result=Result.INCONCLUSIVE, reason=reason):
-                yield f"{what}: {reason}"
+                story = reason
             case Failure(error=error, mend=mend):
-                yield f"{what}: {error}{mend and f' (mend: {mend})'}"
+                story = f"{error}{mend and f' (mend: {mend})'}"
+            case _:
+                continue
+        yield printable_lines(f"{cell.toolchain} {cell.target} {cell.way} {cell.where}: {story}")
 
 
 def _columns(cells: Sequence[Cell]) -> tuple[str, dict[tuple[str, str, str], str]]:

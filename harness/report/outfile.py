@@ -1,6 +1,7 @@
 """Files that reports are written to: none that is somebody else's is overwritten."""
 
 import errno
+import re
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
@@ -8,9 +9,16 @@ from shlex import quote
 from harness.errors import InputError
 
 MARK = "debugcall"
-"""Stands in the first line or two of each file that a report is written to."""
+"""Stands in the first lines of each report: as in HTML's generator, a trace and JUnit's XML."""
+_REPORT = re.compile(
+    rb"""<!DOCTYPE[ ]html>\s.{,150}<meta[ ]name="generator"[ ]content="debugcall[ ]
+       | \{"otherData":\{"written[ ]by":"debugcall"\}
+       | <\?xml[^>]*>\s*<testsuites[ ]name="debugcall"
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 _BEGINNING = 300
-"""Bytes in which it stands."""
+"""Bytes of a report that tell it."""
 
 
 def claim(path: Path) -> None:
@@ -21,7 +29,7 @@ def claim(path: Path) -> None:
     with suppress(OSError):  # then it cannot be written either, or is not there
         if path.is_file() and path.stat().st_size:
             with path.open("rb") as file:
-                if MARK.encode() not in file.read(_BEGINNING) or _is_recording(path):
+                if not _REPORT.match(file.read(_BEGINNING)):
                     raise InputError(
                         f"{path} exists and is no report of debugcall", mend="give another name"
                     )
@@ -33,16 +41,12 @@ def claim(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a report to a file that was claimed. Raises `InputError`."""
+    """Write a report to a file. Raises `InputError`, as `claim` does: much can come in between."""
+    claim(path)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise _unwritable(path, error) from None
-
-
-def _is_recording(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(_BEGINNING).startswith(b'{"event":')
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

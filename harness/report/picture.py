@@ -78,7 +78,7 @@ def _rows(steps: Sequence[Step], lanes: dict[int, int], *, alone: bool) -> Itera
         theft = isinstance(step.event, HandBack) and None not in {above, lane}
         if step.came_from is not None and at is not None:
             arrow = (lanes[step.came_from], at)
-            text = f"THE CALL MOVES to thread {step.at}"
+            text = f"THE CALL MOVES to {step.at}"
             yield Row(text, arrow[0], at, held, arrow=arrow, way=Way.MOVES)
             above, held = at, False
         elif theft:

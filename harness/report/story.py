@@ -93,6 +93,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """Return text of several lines, each as `printable` has it."""
+    return "\n".join(map(printable, text.expandtabs().split("\n")))
+
+
 def _told(event: AnyEvent) -> str:  # noqa: C901, PLR0911 - a case each
     match event:
         case Inject():

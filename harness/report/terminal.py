@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_WIDTH = 200
-"""Columns of a table, on a narrow terminal too: what does not fit is wrapped there, not cut."""
+_WIDTH = 10_000
+"""Columns of a table at most: what a terminal has no room for is wrapped there, not cut here."""
+NAME = 40
+"""Columns of a toolchain's name, which may be a path. It is wrapped; the headline has it whole."""
 STYLES = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 COLUMNS = (
     "toolchain",
@@ -56,7 +58,7 @@ def account(check: Check, again: str) -> Iterator[str]:
     yield f"  took    {verdict.seconds:.2f} s for {counted(whole.injections, 'injection')}"
     yield from explained(verdict)
     if check.recording:
-        yield f"recording: {check.recording}"
+        yield f"recording: {printable(check.recording)}"
     if check.command:
         yield printable(f"recorded by: {check.command}")
     elif again:
@@ -69,7 +71,8 @@ def table(conclusions: Sequence[Conclusion]) -> "Table":
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in COLUMNS:
+    made.add_column(COLUMNS[0], max_width=NAME, overflow="fold")
+    for name in COLUMNS[1:]:
         made.add_column(name, no_wrap=True)
     for conclusion in conclusions:
         toolchain, result, *others = cells(conclusion)
@@ -116,7 +119,7 @@ def result_of(conclusion: Conclusion) -> tuple[str, str]:
 def cells(conclusion: Conclusion) -> Iterator[str]:
     """Return what stands in a row of the table; of what came to no verdict only the first two."""
     result, _ = result_of(conclusion)
-    yield from (conclusion.toolchain, result)
+    yield from (printable(conclusion.toolchain), result)
     if isinstance(conclusion, Check):
         yield from _figures(conclusion)
 

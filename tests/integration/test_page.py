@@ -180,5 +180,5 @@ def test_a_screen_reader_is_told_the_same(browser: Page, file: Path) -> None:
     cells = [" ".join(name.split()) for role, name in nodes if role == "cell"]
     at = cells.index("dispatch, on the WRONG thread not locked")
     assert cells[at - 2 : at] == ["0.040", "102"]
-    assert "THE CALL MOVES to thread 102" in cells
+    assert "THE CALL MOVES to 102" in cells
     assert not any("✗" in name for role, name in nodes if role == "link")

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.arch import host_goarch
 from harness.cli import main
 
 MISSING = "/missing/go"
@@ -75,10 +76,32 @@ def test_junit_names_the_target(tmp_path: Path) -> None:
     assert [suite[0].get("name") for suite in suites] == ["caller", "caller"]
 
 
+def test_each_case_of_a_matrix_has_a_name_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "j.xml"
+    command = ["matrix", "--go", MISSING, "--schedule", "natural,delay,steal", "--junit", str(file)]
+    assert main(command) == 129
+    cases = [case.get("name") for case in ET.parse(file).iter("testcase")]  # noqa: S314 - our own
+    arch = host_goarch()
+    assert cases == [f"caller on {arch}, {way}" for way in ("natural", "delay", "steal")]
+
+
+@pytest.mark.parametrize("command", ["check", "matrix"])
+def test_what_was_found_is_told_though_a_file_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, "--go", f"{MISSING},/missing/2", "--junit", "/dev/full"]) == 129
+    said = capsys.readouterr()
+    assert "cannot write /dev/full" in said.err
+    told, annotated = said.out.index("/missing/2"), said.out.index("::error title=")
+    assert told < annotated
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"<?xml version='1.0'?>\n<testsuites/>\n", "exists and is no report of debugcall"),
+        (b"#!/bin/sh\ndebugcall check\n", "exists and is no report of debugcall"),
+        (b'{"event":"header","x":"<?xml ?><testsuites name="debugcall""}\n', "is no report"),
         (b'{"event":"header","harness":"debugcall"}\n', "exists and is no report of debugcall"),
         (None, "Is a directory"),
     ],

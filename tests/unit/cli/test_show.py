@@ -1,13 +1,14 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.cli import main
-from harness.recording import Hold, Recorder, Release
+from harness.recording import Hold, Preempt, Recorder, Release
 from tests import recordings
 from tests.unit.cli.conftest import Script
-from tests.unit.cli.recordings import write
+from tests.unit.cli.recordings import WHOLE, write
 
 
 def show(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -24,7 +25,7 @@ def test_the_first_call_with_a_finding_is_shown(
     assert out.startswith(f"FAIL  go1.27.3  {tmp_path / 'r'}\n")
     assert "\ncall 2 of 4, delay: MIGRATED\n" in out
     assert "main.add(2, 3), injected into goroutine 7 at main.round\n" in out
-    assert "THE CALL MOVES to thread 102" in out
+    assert "THE CALL MOVES to 102" in out
     assert "Thread 102 took the call goroutine and ran it." in out
     assert "✗ thread-until-dispatch: injected into thread 101, dispatched on thread 102\n" in out
     assert max(map(len, out.splitlines()[1:])) <= 80
@@ -43,8 +44,9 @@ def test_a_call_can_be_chosen(capsys: pytest.CaptureFixture[str], tmp_path: Path
     _, out, _ = show(capsys, "--call", 3, file)
     assert "\ncall 3 of 4, delay: REFUSED\n" in out
     assert "✗" not in out
-    code, out, err = show(capsys, "--call", 4, file)
-    assert (code, out) == (129, "")
+    page = tmp_path / "p.html"
+    code, out, err = show(capsys, "--call", 4, "--html", page, file)
+    assert (code, out, page.exists()) == (129, "", False)
     assert err == f"error: {file} has no call 4\nmend: give --call a number up to 3\n"
 
 
@@ -65,6 +67,26 @@ def test_several_are_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path
         "go1.27.3 NOT LOCKED 102 ran it 102, NOT on 101 2 of 2",
         "go1.27.3 locked 102 handed it back 101, as injected 0 of 2",
     ]
+
+
+def test_no_line_is_longer_than_80(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    highest = 1 << 22  # what Linux gives at most (PID_MAX_LIMIT)
+    files = []
+    for name, call in (("a", recordings.migrated()), ("b", recordings.refused())):
+        call[3:3] = [Preempt(t=15, call=0, tid=tid, by="sysmon") for tid in (103, 104)]
+        files.append(tmp_path / name)
+        with Recorder(files[-1]) as recorder:
+            recorder.add(recordings.HEADER)
+            for event in call:
+                tid = highest - event.tid  # type: ignore[union-attr]
+                recorder.add(msgspec.structs.replace(event, tid=tid))
+            recorder.add_all(WHOLE)
+    _, out, _ = show(capsys, *files)
+    lines = [line for line in out.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= 80
+    assert sum(f"THE CALL MOVES to {highest - 102}" in line for line in lines) == 1
+    told = " ".join(" ".join(lines[-4:]).split())
+    assert f"{highest - 102} ran it {highest - 102}, NOT on 1 of 1 {highest - 101}" in told
 
 
 def test_what_breaks_off_is_shown_as_far_as_it_goes(
@@ -89,6 +111,14 @@ def test_a_recording_without_calls(capsys: pytest.CaptureFixture[str], tmp_path:
     code, out, _ = show(capsys, file, other)
     assert (code, out.splitlines()[-2].split()) == (0, ["go1.27.3", "0", "of", "0"])
     assert show(capsys, "--call", 0, file)[0] == 129
+
+
+def test_a_page_is_not_written_over_by_a_trace(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file, both = write(tmp_path / "r", "r"), tmp_path / "both"
+    assert show(capsys, "--trace", both, "--html", tmp_path / "." / "both", file)[0] == 129
+    assert not both.exists()
 
 
 @pytest.mark.parametrize("files", [[], [""], ["missing"], ["."]])
@@ -149,7 +179,7 @@ def test_colour_is_for_terminals(tmp_path: Path, python: Script, *, no_colour: b
     environ = {"NO_COLOR": "1"} if no_colour else {}
     out = python(TERMINAL, "80", str(write(tmp_path / "r", "m")), **environ).stderr
     assert ("\x1b[1;31mTHE CALL MOVES" in out) is not no_colour
-    assert "THE CALL MOVES to thread 102" in out
+    assert "THE CALL MOVES to 102" in out
 
 
 @pytest.mark.parametrize("command", ["show", "verify"])
@@ -160,7 +190,7 @@ def test_signs_that_an_encoding_lacks_are_replaced(
     source = "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
     done = python(source, command, str(write(tmp_path / "r", "m")), PYTHONIOENCODING=encoding)
     assert done.returncode == (0 if command == "show" else 1)
-    assert "+=========>       THE CALL MOVES to thread 102\n" in done.stdout
+    assert "+=========>       THE CALL MOVES to 102\n" in done.stdout
 
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "show.md"

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_a_migration_is_told_line_by_line(
     assert (
         "    0.010     ✗                 the call goroutine begins            NOT LOCKED\n" in out
     )
-    assert "              ╚═════════▶       THE CALL MOVES to thread 102\n" in out
+    assert "              ╚═════════▶       THE CALL MOVES to 102\n" in out
     assert f"recording: {file}\n" in out
 
 
@@ -117,7 +118,7 @@ def test_a_target_that_died(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         (b"package main\n", "is no recording"),
         (b'{"event":"exited","t":1}\n', "is no recording"),
         (b'{"event":"header","format":999}\n', "has recording format 999"),
-        (b'{"event":"header","format":"1"}\n', "has recording format 1"),
+        (b'{"event":"header","format":"1"}\n', "its format is no number"),
         (b'{"event":"header","format":1}\n', "line 1: no event of a recording"),
         (b"\x7fELF\x00\xff\xfe\n\xff\n", "is no recording"),
         (b"[" * 100_000 + b"\n", "is no recording"),
@@ -136,6 +137,56 @@ def test_what_is_no_recording(
     document = json.loads(out)
     assert code == document["exit_code"] == 129
     assert said in document["checks"][0]["error"]
+
+
+@pytest.mark.parametrize("field", ["format", "event", "toolchain"])
+def test_nothing_of_a_recording_speaks_to_the_terminal_or_to_github(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, field: str
+) -> None:
+    file = write(tmp_path / "r", "rr")
+    header, *others = file.read_text().splitlines()
+    fields = json.loads(header)
+    (fields["target"] if field == "toolchain" else fields)[field] = "\x1b[31m\n::error::hi"
+    line = json.dumps(fields)
+    # The name of an event is in the header, too, where it would be no recording at all.
+    lines = [header, line, *others] if field == "event" else [line, *others]
+    file.write_text("\n".join(lines) + "\n")
+    main(["verify", str(file), str(file)])
+    said = capsys.readouterr()
+    assert "hi" in said.out + said.err or field == "format"
+    assert "\x1b" not in said.out + said.err
+    assert "\n::" not in said.out + said.err
+
+
+def test_a_name_that_is_no_utf8_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = write(tmp_path / os.fsdecode(b"\xff.jsonl"), "rr")
+    code, out, _ = verify(capsys, file, "--json")
+    assert code == 0
+    assert json.loads(out)["checks"][0]["recording"] == str(file)
+
+
+def test_a_time_beyond_all_time_is_damage(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = write(tmp_path / "r", "r")
+    text = file.read_text()
+    file.write_text(text.replace('"event":"trap","t":', f'"event":"trap","t":1{"0" * 400}', 1))
+    code, _, err = verify(capsys, file)
+    assert code == 129
+    assert "no event of a recording: Expected `int` <= 9007199254740991 - at `$.t`\n" in err
+
+
+def test_a_path_in_the_table_costs_no_figure(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    missing = tmp_path / ("a" * 250)
+    main(["verify", str(missing), str(write(tmp_path / "r", "rr"))])
+    head, *rows = capsys.readouterr().out.splitlines()[-10:]
+    table = "\n".join([head, *rows])
+    assert "…" not in table
+    assert "error 129" in table
+    assert rows[-1].split()[:6] == ["go1.27.3", "pass", "2", "0", "2", "0"]
+    assert max(map(len, rows)) < 170
 
 
 def test_a_newer_format_names_its_mend(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

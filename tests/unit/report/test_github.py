@@ -29,7 +29,7 @@ def test_a_violation_is_an_error_with_its_story() -> None:
     assert found
     level, title, message = found.groups()
     assert (level, unquote(title)) == ("error", "debugcall go1.21.1: fail")
-    assert "%0A              ╚═════════▶       THE CALL MOVES to thread 102%0A" in message
+    assert "%0A              ╚═════════▶       THE CALL MOVES to 102%0A" in message
 
 
 def test_what_cannot_be_told_is_a_warning_and_a_pass_nothing() -> None:
@@ -70,7 +70,7 @@ def test_the_summary_is_a_table_and_the_first_violation() -> None:
         ["go1.21.1", "fail"],
     ]
     assert story.startswith("```text\na call is dispatched on the thread")
-    assert "THE CALL MOVES to thread 102" in story
+    assert "THE CALL MOVES to 102" in story
     assert command == "```text\ndebugcall check --go `x`\n```"
 
 

@@ -71,7 +71,7 @@ def test_a_page_says_what_happened(tmp_path: Path) -> None:
         "thread-until-dispatch : injected into thread 101, dispatched on thread 102",
         "main.add(2, 3) , injected into goroutine 7 at main.round",
         "0.010 101 the call goroutine begins not locked",
-        "THE CALL MOVES to thread 102",
+        "THE CALL MOVES to 102",
         "0.040 102 dispatch, on the WRONG thread not locked",
         "kernel Linux 6.1",
         "processor x86_64, 2 used, load 0.50",

@@ -88,7 +88,7 @@ def test_a_finding_is_a_failure_with_its_story() -> None:
     assert failure.get("message") == ("call 1: injected into thread 101, dispatched on thread 102")
     assert failure.text is not None
     assert failure.text.startswith("Not so in 2 cases: a call is dispatched on the thread")
-    assert "THE CALL MOVES to thread 102" in failure.text
+    assert "THE CALL MOVES to 102" in failure.text
     assert root.get("failures") == "1", "cases that fail are counted, not failures"
 
 

@@ -21,7 +21,7 @@ def test_a_migration() -> None:
         "    0.010     ✗                 the call goroutine begins            NOT LOCKED\n"
         "    0.020     ●                 asked to yield, by harness\n"
         "    0.030     ●                 held: any thread may take the call\n"
-        "              ╚═════════▶       THE CALL MOVES to thread 102\n"
+        "              ╚═════════▶       THE CALL MOVES to 102\n"
         "    0.040               ✗       dispatch, on the WRONG thread        NOT LOCKED\n"
         "    0.050               ●       return: 5\n"
         "    0.060               ●       restore\n"
@@ -78,7 +78,7 @@ def test_what_no_thread_did_has_no_lane(event: AnyEvent, said: str) -> None:
 
 def test_a_call_that_moves_after_its_dispatch() -> None:
     moved = altered_trap(natural(), 16, tid=103)
-    assert "THE CALL MOVES to thread 103" in drawn(moved)
+    assert "THE CALL MOVES to 103" in drawn(moved)
     assert "restore, on another thread" in drawn(moved)
     assert "WRONG" not in drawn(moved)
     assert "✗       restore" in drawn(moved)
