@@ -42,8 +42,10 @@ def act(folder: Path, **given: str) -> Ran:
     runner = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_ACTION_PATH": str(ROOT),
+        "GITHUB_JOB": "check",
         "GITHUB_OUTPUT": str(output),
         "GITHUB_STEP_SUMMARY": str(summary),
+        "RUNNER_ARCH": "X64",
         "RUNNER_TEMP": str(folder),
     }
     output.touch()
@@ -129,7 +131,18 @@ def test_no_input_is_run_as_a_script(tmp_path: Path, name: str) -> None:
 def test_each_output_comes_from_a_step(tmp_path: Path) -> None:
     outputs = act(tmp_path, go="/nowhere").outputs
     values = {name: about["value"] for name, about in ACTION["outputs"].items()}
-    assert values == {name: f"${{{{ steps.check.outputs.{name} }}}}" for name in outputs}
+    assert values.pop("artifact") == "${{ inputs.artifact || steps.check.outputs.artifact }}"
+    assert values == {
+        name: f"${{{{ steps.check.outputs.{name} }}}}" for name in outputs if name != "artifact"
+    }
+
+
+def test_each_artifact_has_a_name_of_its_own(tmp_path: Path) -> None:
+    one, two = (act(tmp_path, go="/nowhere").outputs["artifact"] for _ in range(2))
+    assert one != two
+    assert all(re.fullmatch(r"debugcall-check-X64-\w{6}", name) for name in (one, two))
+    (kept,) = (step for step in ACTION["runs"]["steps"] if "uses" in step)
+    assert kept["with"]["name"] == ACTION["outputs"]["artifact"]["value"]
 
 
 def test_what_is_used_has_a_version() -> None:
