@@ -1,7 +1,4 @@
-"""What is said of the format here is what Jenkins's junit-10.xsd says, which pytest's xunit2 meets.
-
-That schema knows no <error> in a case, though pytest writes and all servers read it; it is allowed.
-"""
+"""What is said of the format here is what junit-10.xsd says, of the xUnit plugin of Jenkins."""
 
 import re
 from collections.abc import Sequence
