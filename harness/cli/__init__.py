@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import click
 
-from harness.cli.group import debugcall
+from harness.cli.group import NAMES, debugcall
 from harness.errors import HarnessError, InputError, Interrupted
 
 __all__ = ["main"]
@@ -49,7 +49,7 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as done:  # --help and --version
         code = done.exit_code
     except click.UsageError as error:
-        code = _misused(error)
+        code = _misused(error, words)
     except (KeyboardInterrupt, click.Abort):
         code = _failed(Interrupted("interrupted"))
     except HarnessError as error:
@@ -70,8 +70,10 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
 
 
-def _misused(error: click.UsageError) -> int:
-    command = error.ctx.command_path if error.ctx else "debugcall"
+def _misused(error: click.UsageError, words: list[str]) -> int:
+    command = " ".join(["debugcall", *(word for word in words[:1] if word in NAMES)])
+    if error.ctx:  # click knows none where an option lacks its value
+        command = error.ctx.command_path
     said = error.format_message()
     return _failed(InputError(said[:1].lower() + said[1:].rstrip("."), mend=f"{command} --help"))
 

@@ -2,9 +2,12 @@
 
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import parse
@@ -13,7 +16,9 @@ import pytest
 import yaml
 
 from harness.environment import neutral
+from harness.recording.lines import load
 from harness.toolchain import Toolchain
+from tests.integration.running import until
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -35,24 +40,22 @@ class Ran:
     summary: str
 
 
-def act(folder: Path, **given: str) -> Ran:
-    """Run the action's steps in a folder, with these inputs."""
+def started(folder: Path, **given: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the action's steps in a folder, with these inputs, each when the last has passed."""
     inputs = {name: about["default"] for name, about in ACTION["inputs"].items()} | given
-    output, summary = folder / "output", folder / "summary"
     runner = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_ACTION_PATH": str(ROOT),
         "GITHUB_JOB": "check",
-        "GITHUB_OUTPUT": str(output),
-        "GITHUB_STEP_SUMMARY": str(summary),
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
         "RUNNER_ARCH": "X64",
         "RUNNER_TEMP": str(folder),
     }
-    output.touch()
-    summary.touch()
-    said, code = "", 0
+    (folder / "output").touch()
+    (folder / "summary").touch()
     for step in ACTION["runs"]["steps"]:
-        if "run" not in step or code:
+        if "run" not in step:
             continue
         assert step["shell"] == "bash"
         values = {
@@ -62,7 +65,7 @@ def act(folder: Path, **given: str) -> Ran:
         script = folder / "step.sh"
         script.write_text(step["run"])
         # The runner's own way: docs.github.com, "Workflow syntax", jobs.<job_id>.steps[*].shell.
-        done = subprocess.run(
+        with subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],  # noqa: S607
             env=os.environ | runner | values,
             cwd=folder,
@@ -70,18 +73,40 @@ def act(folder: Path, **given: str) -> Ran:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-        )
-        said, code = said + done.stdout, done.returncode
-    lines = dict(line.split("=", 1) for line in output.read_text().splitlines())
-    return Ran(code, said, lines, summary.read_text())
+        ) as process:
+            yield process
+        if process.returncode:
+            break
+
+
+def left(folder: Path) -> list[Path]:
+    """Return what still runs of that."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if f"RUNNER_TEMP={folder}".encode() in (process / "environ").read_bytes():
+                found.append(process)
+    return found
+
+
+def outputs_in(folder: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in (folder / "output").read_text().splitlines())
+
+
+def act(folder: Path, **given: str) -> Ran:
+    """Run the action's steps to their end."""
+    said, code = "", 0
+    for process in started(folder, **given):
+        said += process.communicate()[0]
+        code = process.returncode
+    return Ran(code, said, outputs_in(folder), (folder / "summary").read_text())
 
 
 def test_a_broken_toolchain_fails_the_step(
     toolchain: Callable[[str], Toolchain], tmp_path: Path
 ) -> None:
     one, two = toolchain("1.21.1").goroot, toolchain("1.22.0").goroot
-    ran = act(tmp_path, go=f"{one},\n {two}", number="20")
+    ran = act(tmp_path, go=f",{one},\n {two}, ", number="20")
     assert ran.code == 1, ran.said
     assert ran.outputs["verdict"] == "fail"
     recordings = Path(ran.outputs["recordings"])
@@ -112,6 +137,26 @@ def test_a_sound_one_passes_with_targets_and_schedules(
     assert ran.outputs["verdict"] == "pass"
     assert len(list(Path(ran.outputs["recordings"]).glob("*.jsonl"))) == 2
     assert "::error" not in ran.said
+
+
+def _has_ended_or_recorded(process: subprocess.Popen[str], folder: Path) -> bool:
+    recordings = folder.glob("debugcall.*/*.jsonl")
+    return process.poll() is not None or any('"exited"' in r.read_text() for r in recordings)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_seen_until_a_job_is_cancelled_is_kept(tmp_path: Path, by: signal.Signals) -> None:
+    inputs = {"schedule": "steal, delay", "number": "500", "args": "--no-control --jobs=1"}
+    for process in started(tmp_path, **inputs):
+        until(partial(_has_ended_or_recorded, process, tmp_path), "a recording is there")
+        process.send_signal(by)
+        said = process.communicate()[0]
+    assert process.returncode == 130, said
+    outputs = outputs_in(tmp_path)
+    assert outputs["verdict"] == "error"
+    (recording,) = Path(outputs["recordings"]).glob("*.jsonl")
+    assert load(recording).complete
+    assert not left(tmp_path)
 
 
 def test_without_a_toolchain_the_go_that_is_found_is_checked(tmp_path: Path) -> None:
