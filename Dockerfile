@@ -38,6 +38,7 @@ RUN python3 -m venv --without-pip /opt/debugcall \
 FROM base
 # git reads local clones for `bisect`. Its own program does that; the package brings Perl along.
 COPY --from=build /usr/bin/git /usr/bin/git
+COPY --from=build /usr/share/doc/git/copyright /usr/share/doc/git/copyright
 COPY --from=build /wheel/go /usr/local/go
 COPY --from=build /opt/debugcall /opt/debugcall
 # A clone that is mounted belongs to somebody else; it is only read. Any user may fill the cache

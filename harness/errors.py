@@ -1,6 +1,6 @@
 """The exception tree. Each error carries what to do about it and the exit code it ends in.
 
-    HarnessError                    132  the harness itself failed
+    HarnessError                    132  the harness itself failed, or what it takes (network, disk)
     ├── InputError                  129  what the user gave cannot be used
     │   ├── BinaryError             129  a file is no Go program that can be examined
     │   ├── RecordingError          129  a recording cannot be read or written

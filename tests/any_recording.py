@@ -4,20 +4,18 @@ import enum
 import types
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
 
 from harness.recording import AnyEvent, Event, Header, Inject
-from harness.recording.events import Microseconds
 from tests.recordings import HEADER
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(AnyEvent)
 
 _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(1 << 63), (1 << 64) - 1),
-    Microseconds: st.integers(1 - (1 << 53), (1 << 53) - 1),
     bool: st.booleans(),
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(st.characters(exclude_categories=["Cs"])),
@@ -73,6 +71,10 @@ def _of(
 ) -> st.SearchStrategy[Any]:
     if annotation in _SCALARS:
         return _SCALARS[annotation]
+    if get_origin(annotation) is Annotated:
+        _, meta = get_args(annotation)
+        low = meta.gt + 1 if meta.ge is None else meta.ge
+        return st.integers(low, meta.lt - 1 if meta.le is None else meta.le)
     if get_origin(annotation) in {Union, types.UnionType}:
         return st.one_of([_of(member) for member in get_args(annotation)])
     if get_origin(annotation) is tuple:

@@ -11,13 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tests.lacking import lacking
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 Message = dict[str, Any]
-
-
-def chromium() -> str | None:
-    """Return the path of a Chromium, None if there is none."""
-    return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 class Page:
@@ -120,8 +117,9 @@ class Page:
 @contextmanager
 def browse(profile: Path) -> Iterator[Page]:
     """Start a browser with a new profile in this folder; end it, and all that it started."""
-    path = chromium()
-    assert path
+    path = next((path for path in map(shutil.which, NAMES) if path), None)
+    if not path:
+        lacking("there is no Chromium", "apt-get install chromium")
     reading, to = os.pipe()
     back, writing = os.pipe()
     # The protocol has it that the browser reads 3 and writes 4.

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 _PROGRAMS = r"\./|\.venv/bin/|scripts/|(?:debugcall|docker|git|dask|pip|sudo|kubectl) "
 _COMMAND = re.compile(rf" {{4,}}((?:{_PROGRAMS}).*?)(?: {{2,}}#.*)?")
 _INLINE = re.compile(r"`((?:\.venv/bin/)?debugcall [a-z][^`]*)`")
 
 _GUEST = "boots a guest: tests/arm64/test_command.py does so with another release"
 _HISTORY = "takes a clone of Go: tests/integration/test_bisect.py has a small one"
+_ITSELF = "it runs the tests, of which this is one"
 _CLUSTER = "tests/integration/on_workers.py has a port of its own"
 LEFT_OUT = {
     "./scripts/check --go go1.21.1 --goarch arm64 --vm": _GUEST,
@@ -30,6 +31,8 @@ LEFT_OUT = {
     ),
     "scripts/bench/peers --runs 20 --calls 100": "takes minutes: it builds Delve and the tests of "
     "Go's runtime",
+    "./scripts/test tests/unit": _ITSELF,
+    "./scripts/test tests/integration/test_cli.py -k attach": _ITSELF,
     "docker build --tag debugcall .": "tests/docker/containers.py builds it under another name",
 }
 """Commands that are left out, each with the reason."""

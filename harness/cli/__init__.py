@@ -6,7 +6,7 @@
     129  wrong usage or input
     130  interrupted by SIGINT, SIGTERM, SIGHUP or SIGQUIT
     131  no permission to trace
-    132  the harness itself failed
+    132  something that it takes failed (network, cache, disk, guest, cluster), or the harness
 
 They are made for `git bisect run` (git-bisect(1)): nothing that says nothing about a runtime ends
 in 0 or 1, neither a wrong option nor a traceback.

@@ -86,7 +86,7 @@ def _folder(out: Path | None, ends: tuple[str, str], *, one_of_two: bool) -> Pat
     is_flag=True,
     help="Build the culprit and its parents by make.bash, too, and check these.",
 )
-@options.bisections_as_json
+@options.json_of("bisections")
 def command(  # noqa: PLR0913 - an option each
     *,
     repo: Path | None,

@@ -8,7 +8,11 @@ from harness.cli import options
 
 
 @click.command(
-    "bisect-step", epilog="Example: debugcall bisect-step   (git bisect run debugcall bisect-step)"
+    "bisect-step",
+    epilog="""Example: debugcall bisect-step
+
+    At each step of a bisection: git bisect run debugcall bisect-step
+    """,
 )
 @options.check
 @options.number

@@ -2,14 +2,11 @@
 
 import click
 
+from harness.cli import options
+
 
 @click.command("doctor", epilog="Example: debugcall doctor")
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help='Print one JSON document: {"exit_code": ..., "items": [...]}.',
-)
+@options.json_of("items")
 def command(*, as_json: bool) -> int:
     """Find out whether a check can run here.
 

@@ -42,7 +42,8 @@ class Commands(click.Group):
     epilog="""Example: debugcall check --go go1.21.1
 
     Exit codes: 0 pass, 1 violation, 125 cannot tell, 129 wrong usage or input, 130 interrupted,
-    131 no permission to trace, 132 the harness itself failed.
+    131 no permission to trace, 132 something that it takes failed (network, cache, disk, guest,
+    cluster), or the harness itself.
 
     On a slow machine DEBUGCALL_TIME_SCALE=4 in the environment makes each time limit four times as
     long.

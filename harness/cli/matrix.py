@@ -69,7 +69,7 @@ def _schedules(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     help="Keep the recordings in this folder.",
 )
 @options.junit
-@options.cells_as_json
+@options.json_of("cells")
 def command(  # noqa: PLR0913 - an option each
     *,
     names: list[str],

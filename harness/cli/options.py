@@ -4,9 +4,13 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any] | click.Command)
 
 SCHEDULES = ("natural", "delay", "steal")
 """The names of `harness.recording.Schedule`, which would be slow to import for a help text."""
@@ -59,25 +63,19 @@ number = click.option(
     show_default=True,
     help="How many calls to inject.",
 )
-as_json = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help='Print one JSON document: {"exit_code": ..., "checks": [...]}. A check that came to no '
-    'verdict has "error" and "mend".',
-)
-bisections_as_json = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help='Print one JSON document: {"exit_code": ..., "bisections": [...]}.',
-)
-cells_as_json = click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help='Print one JSON document: {"exit_code": ..., "cells": [...]}.',
-)
+
+
+def json_of(key: str, more: str = "") -> Callable[[_Decorated], _Decorated]:
+    """Return the option --json for a document that has its results under this key."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help=f'Print one JSON document: {{"exit_code": ..., "{key}": [...]}}.{more}',
+    )
+
+
+as_json = json_of("checks", ' A check that came to no verdict has "error" and "mend".')
 record = click.option(
     "--record",
     type=click.Path(),

@@ -24,7 +24,7 @@ def command() -> None:
 
 
 @command.command("list")
-@options.as_json
+@options.json_of("kept")
 def show(*, as_json: bool) -> int:
     """Show what is kept, how large it is, and when it was last used."""
     from harness.cache import kept

@@ -62,7 +62,7 @@ class Machine(msgspec.Struct, frozen=True):
 class Header(Event, frozen=True):
     """The first event: what, where, when (seconds since the epoch) and by which command."""
 
-    format: int
+    format: Annotated[int, msgspec.Meta(ge=1, le=FORMAT)]
     harness: str
     python: str
     started: float

@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from tests.docker.containers import (
-    LIMIT,
     NETWORK,
     PASSED,
     ROOT,
@@ -55,7 +54,6 @@ def run(fleet_image: Image, tmp_path: Path) -> Callable[[str], Done]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=LIMIT,
         )
 
     return run

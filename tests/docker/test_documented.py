@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import TracePermissionError
 from harness.toolchain import Toolchain, unlocked_runtime
+from harness.tracer.permission import yama_scope
 from tests.clones import commit, git, start
-from tests.docker.containers import LIMIT, Image, docker, must, unique
+from tests.docker.containers import Image, docker, must, unique
 from tests.documented import LEFT_OUT, PAGES, commands
 
 DEBUGCALL = Path(sysconfig.get_path("scripts"), "debugcall")
@@ -30,6 +32,7 @@ EXPECTED = {
     "--record go1.21.1.jsonl": (1, "fail  go1.21.1: "),
     "show --html": (0, ""),
     "attach 1": (0, "thefts of the call goroutine were tried, all were refused"),
+    "doctor": (0, "tracing"),
 }
 """The exit code of the one command with these words, and what it says."""
 
@@ -84,7 +87,7 @@ def adapted(
         *network, cache = Image("", mine if "--user" in command else image.cache).where(online=True)
         options = [] if "--network" in command else network
         options += [] if ":/cache" in command or "--pid" in command else [cache]
-        adapted = command.replace("run --rm", " ".join(["run --rm", *options]))
+        adapted = command.replace("run", " ".join(["run", *options]), 1)
         for word, other in here.items():
             adapted = adapted.replace(word, other)
         return adapted
@@ -95,16 +98,21 @@ def adapted(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_does_what_it_says(command: str, adapted: Callable[[str], str], folder: Path) -> None:
     (words,) = [words for words in EXPECTED if words in command]
-    done = subprocess.run(
-        ["bash", "-c", adapted(command)],  # noqa: S607
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
+    name = unique()
+    try:
+        done = subprocess.run(
+            ["bash", "-c", adapted(command.replace("run --rm", f"run --rm --name={name}"))],  # noqa: S607
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        docker("rm", "--force", name)
     code, said = EXPECTED[words]
+    if yama_scope() and "--user 77:77" in command:
+        code, said = TracePermissionError.exit_code, ""
     assert done.returncode == code, done.stderr
     assert said in done.stdout
 

@@ -65,6 +65,11 @@ def test_it_is_nobody_special(image: Image) -> None:
     assert must(done) == "uid=1000(debugcall) gid=1000(debugcall) groups=1000(debugcall)"
 
 
+def test_it_is_small(image: Image) -> None:
+    size = int(must(docker("image", "inspect", "--format={{.Size}}", image.name)))
+    assert size < 350_000_000, "it was 300 MB"
+
+
 def test_what_is_in_the_cache_needs_no_network(checked: Checked, image: Image) -> None:
     assert checked(FIXED).returncode == 0
     assert image.run("check", "--go", FIXED).returncode == 0
@@ -115,7 +120,7 @@ def test_docker_stop_ends_the_injection_and_lets_go(
     endless = ("check", "--go", FIXED, "--no-control", "--number=1000000")
     with image.started(*endless, options=options) as name:
         until(lambda: "/caller" in must(docker("top", name)), "the target runs")
-        must(docker("stop", "--time=120", name))
+        must(docker("stop", name))
         assert must(docker("wait", name)) == "130"
         logs = docker("logs", name)
     assert "error: interrupted by SIGTERM" in logs.stdout + logs.stderr

@@ -19,6 +19,7 @@ from harness.environment import neutral
 from harness.recording.lines import load
 from harness.toolchain import Toolchain
 from tests.integration.running import until
+from tests.lacking import lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -192,9 +193,10 @@ def test_each_artifact_has_a_name_of_its_own(tmp_path: Path) -> None:
 
 def test_what_is_used_has_a_version() -> None:
     workflow = (ROOT / ".github/workflows/ci.yml").read_text()
-    used = re.findall(r"uses: (\S+)", workflow + (ROOT / "action.yml").read_text())
+    used = re.findall(r"uses: (.+)", workflow + (ROOT / "action.yml").read_text())
     assert "./" in used
-    assert all(re.fullmatch(r"\./|[\w-]+/[\w-]+@v\d+\.\d+\.\d+", name) for name in used)
+    version = r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"  # a tag can be moved
+    assert all(re.fullmatch(rf"\./|{version}", name) for name in used)
 
 
 def test_the_page_tells_what_goes_in_and_what_comes_out() -> None:
@@ -217,9 +219,8 @@ def actionlint(
         text=True,
         check=False,
     )
-    if built.returncode and os.environ.get("CI") != "true":
-        pytest.skip(f"actionlint cannot be had: {built.stderr}")
-    assert built.returncode == 0, built.stderr
+    if built.returncode:
+        lacking(f"actionlint cannot be had: {built.stderr}")
     return folder / "actionlint"
 
 
@@ -230,10 +231,10 @@ def test_actionlint_finds_no_fault(actionlint: Path, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()  # what it takes for a project, with an action of its own
     (tmp_path / "action.yml").write_text((ROOT / "action.yml").read_text())
     (workflows / "ci.yml").write_text((ROOT / ".github/workflows/ci.yml").read_text())
-    (workflows / "shown.yml").write_text(shown.replace("OWNER/debugcall-harness@main", "./"))
+    (workflows / "shown.yml").write_text(shown.replace("OWNER/debugcall-harness@COMMIT", "./"))
     done = subprocess.run([actionlint], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    wrong = shown.replace("OWNER/debugcall-harness@main", "./").replace("go: ", "gone: ")
+    wrong = shown.replace("OWNER/debugcall-harness@COMMIT", "./").replace("go: ", "gone: ")
     (workflows / "shown.yml").write_text(wrong)
     done = subprocess.run([actionlint], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert 'input "gone" is not defined in action' in done.stdout

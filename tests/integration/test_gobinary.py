@@ -33,6 +33,7 @@ from harness.gobinary.dwarf import MEMBERS, dwarf_evidence
 from harness.toolchain import Toolchain, build_target
 from harness.tracer import Process
 from tests.conftest import BROKEN_RELEASES, FIXED_RELEASES
+from tests.lacking import lacking
 from tests.unit.gobinary.exercise import exercise
 
 RELEASES = ("1.17.13", "1.18.10", "1.21.1", "1.24.0", "1.27.3")
@@ -67,7 +68,7 @@ def build_cgo(
 ) -> Callable[..., Path]:
     """Return a function from a release and flags to a program with C in it, linked by gcc."""
     if shutil.which("gcc") is None:
-        pytest.skip("there is no gcc to link C with")
+        lacking("there is no gcc to link C with", "apt-get install gcc libc6-dev")
 
     @cache
     def with_c(version: str, *flags: str) -> Path:

@@ -9,13 +9,10 @@ from harness.experiment.recorded import exhibit
 from harness.recording import Recorder, Schedule
 from harness.report.html import page
 from tests import recordings
-from tests.browser import Page, browse, chromium
+from tests.browser import Page, browse
 from tests.recordings import altered_trap, migrated, rejected, uncontested
 
-pytestmark = [
-    pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.xdist_group("browser")
 
 CONTRAST = """
 (() => {

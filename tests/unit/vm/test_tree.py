@@ -7,6 +7,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.vm.tree import FOLDER, Entry, Tree, file, from_host, link, place, write_archive
+from tests.lacking import lacking
 
 
 def archive(tree: Tree) -> bytes:
@@ -30,7 +31,7 @@ def test_an_archive_to_the_byte() -> None:
 
 def test_the_systems_cpio_reads_it_and_another_one_after_it(tmp_path: Path) -> None:
     if shutil.which("cpio") is None:
-        pytest.skip("there is no cpio here: sudo apt-get install cpio")
+        lacking("there is no cpio here", "apt-get install cpio")
     contents = {f"deep/er/{size}": file(bytes(range(size))) for size in range(9)}
     tree = contents | {"run": file(b"#!/bin/sh\n", executable=True), "to": link("deep/er/3")}
     written = tmp_path / "archive"
