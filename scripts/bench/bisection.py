@@ -7,6 +7,7 @@ cache is an empty one, except for releases that were fetched. make.bash runs onc
 The bisection is done again in the other direction, on a branch that reverts the fix on top.
 """
 
+import argparse
 import os
 import resource
 import subprocess
@@ -40,7 +41,7 @@ def timed(*words: str | Path, cwd: Path, **environ: str) -> tuple[float, float, 
 
 def git(clone: Path, *words: str) -> str:
     """Return what a git command prints."""
-    command = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-C", clone]
+    command = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-C", str(clone)]
     return subprocess.run([*command, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -58,13 +59,24 @@ def reverted(clone: Path, commit: str) -> str:
     return git(clone, "commit-tree", tree, "-p", commit, "-m", f"Revert {commit[:12]}").strip()
 
 
-def main(given: Path, old: str = OLD, new: str = NEW) -> None:
+def main() -> None:
     """Bisect, bisect the other way, build once by make.bash, and print the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("clone", type=Path, metavar="CLONE", help="of Go's repository")
+    parser.add_argument("old", nargs="?", default=OLD, metavar="OLD")
+    parser.add_argument("new", nargs="?", default=NEW, metavar="NEW")
+    given = parser.parse_args()
+    for revision in (given.old, given.new):
+        try:
+            git(given.clone, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        except subprocess.CalledProcessError:
+            parser.error(f"{given.clone} is no clone of Go in which there is {revision}")
     with tempfile.TemporaryDirectory(prefix="bench-bisect-") as name:
         folder = Path(name)
         clone = folder / "go"  # the revert is made in it, not in the user's
-        git(given, "clone", "--quiet", "--shared", "--no-checkout", str(given), str(clone))
-        bench(folder, clone, old, new)
+        origin = str(given.clone.resolve())
+        git(folder, "clone", "--quiet", "--shared", "--no-checkout", origin, str(clone))
+        bench(folder, clone, given.old, given.new)
 
 
 def bench(folder: Path, clone: Path, old: str, new: str) -> None:
@@ -96,4 +108,4 @@ def bench(folder: Path, clone: Path, old: str, new: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), *sys.argv[2:])
+    main()

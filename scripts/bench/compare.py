@@ -17,10 +17,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import programs
-from ending import at_least_one, ended
-
 from harness.toolchain import Toolchain, find_toolchain
+from scripts.bench import programs
+from scripts.bench.ending import at_least_one, ended
 
 HERE = Path(__file__).resolve().parent
 PRODUCT = "product"

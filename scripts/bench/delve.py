@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import programs
-
 from harness.toolchain import Toolchain, find_toolchain
+from scripts.bench import programs
+from scripts.bench.ending import ended, number_and_go
 
 ANNOUNCEMENT = "API server listening at: "
 
@@ -114,6 +114,12 @@ def measure(n: int, toolchain: Toolchain) -> dict[str, object]:
     return {"name": "delve", "injections": n, "seconds": seconds, "per_second": n / seconds}
 
 
+def main() -> int:
+    """Measure and print; return 0."""
+    number, go = number_and_go((__doc__ or "").partition("\n")[0], 200)
+    print(json.dumps(measure(number, find_toolchain(go))))
+    return 0
+
+
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    print(json.dumps(measure(count, find_toolchain(*sys.argv[2:]))))
+    sys.exit(ended(main))

@@ -18,6 +18,15 @@ def ended(main: Callable[[], int]) -> int:
         return Interrupted.exit_code
 
 
+def number_and_go(description: str, number: int) -> tuple[int, str | None]:
+    """Parse the arguments `[N] [GO]`; `number` is the default of the first."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("number", nargs="?", type=at_least_one, default=number, metavar="N")
+    parser.add_argument("go", nargs="?", metavar="GO", help="a release, a GOROOT or a go command")
+    given = parser.parse_args()
+    return given.number, given.go
+
+
 def at_least_one(text: str) -> int:
     """Parse a whole number above 0 for argparse."""
     number = int(text)

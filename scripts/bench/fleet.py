@@ -1,6 +1,6 @@
 """Where time and bytes go on a big cluster: the real driver side, simulated workers, a stub job.
 
-scripts/bench/fleet [--workers 1000] [--jobs 10000] [--seconds 3] [--go GO]
+scripts/bench/fleet [--workers 1000] [--jobs 10000] [--seconds 3] [--idle 20] [--go GO]
 
 One real check tells how big a task and its outcome are. Then, each with stub jobs of that size:
 
@@ -25,27 +25,28 @@ from collections.abc import Iterator
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from threading import Thread
 
 import msgspec
-from relay import Relay
-from stub_job import stub
 
 from harness.experiment.task import Installed, Outcome, Task
 from harness.fleet import Local, work
 from harness.fleet.cluster import Cluster
+from harness.toolchain import find_toolchain
+from scripts.bench.ending import at_least_one, ended
+from scripts.bench.relay import Relay
+from scripts.bench.stub_job import stub
 
-IDLE = 20.0  # seconds
 NEEDS = ("ptrace", "stub")
 HERE = Path(__file__).resolve().parent
 _DASK = (sys.executable, "-m", "distributed.cli.dask_scheduler")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process so far: fields 14 and 15 of proc_pid_stat(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the processor time of a process so far, by its clock: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)  # CPUCLOCK_SCHED of linux/posix-timers.h
 
 
 @contextmanager
@@ -87,6 +88,7 @@ def workers(port: int, number: int) -> Iterator[int]:
 
 def sizes(go: str) -> tuple[int, int, float]:
     """Return the bytes of a real task and its outcome, and the seconds it took, built already."""
+    find_toolchain(go)  # what cannot be had is told before anything is measured
     task = msgspec.json.encode(Task(Installed(go), control=False))
     with Local(1) as executor:
         executor.submit(work, task).result()
@@ -140,20 +142,23 @@ def overhead(port: int, count: int, task: int, outcome: int, seconds: float) -> 
     )
 
 
-def load(port: int, pids: tuple[int, int], count: int, jobs: int, stub_job: bytes) -> float:
+def load(
+    port: int, pids: tuple[int, int], count: int, jobs: int, stub_job: bytes, rested: float
+) -> float:
     """Print what each process spends on a job; return how many jobs a second the slowest can do.
 
-    What it spends when there is nothing to do, on the heartbeats of workers, is told apart.
+    What it spends when there is nothing to do, on the heartbeats of workers, is told apart: that
+    is seen in `rested` seconds.
     """
     with Cluster(f"tcp://127.0.0.1:{port}") as cluster:
         do(cluster, stub_job, count)
         watched = (os.getpid(), cluster._bridge.pid, *pids)  # noqa: SLF001
         spent = [[cpu_seconds(pid) for pid in watched]]
-        time.sleep(IDLE)
+        time.sleep(rested)
         spent.append([cpu_seconds(pid) for pid in watched])
         took, _ = do(cluster, stub_job, jobs)
         spent.append([cpu_seconds(pid) for pid in watched])
-    idle = [(then - first) / IDLE for first, then in zip(*spent[:2], strict=True)]
+    idle = [(then - first) / rested for first, then in zip(*spent[:2], strict=True)]
     a_job = [
         (last - then - rest * took) / jobs
         for then, last, rest in zip(*spent[1:], idle, strict=True)
@@ -164,32 +169,42 @@ def load(port: int, pids: tuple[int, int], count: int, jobs: int, stub_job: byte
         ("driver", "bridge", "scheduler", "workers"), a_job, idle, strict=True
     ):
         print(f"          {name:<15} {each * 1000:5.2f} ms  {rest * 1000:.0f} ms")
-    return min((1 - rest) / each for each, rest in zip(a_job[:3], idle[:3], strict=True))
+    return float(min((1 - rest) / each for each, rest in zip(a_job[:3], idle[:3], strict=True)))
 
 
-def main() -> None:
-    """Measure and print."""
+def seconds(text: str) -> float:
+    """Parse a time for argparse."""
+    number = float(text)
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError("some seconds are needed")
+    return number
+
+
+def main() -> int:
+    """Measure and print; return 0."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--jobs", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--workers", type=at_least_one, default=1000)
+    parser.add_argument("--jobs", type=at_least_one, default=10_000)
+    parser.add_argument("--seconds", type=seconds, default=3.0, help="a job")
+    parser.add_argument("--idle", type=seconds, default=20.0, help="seconds with nothing to do")
     parser.add_argument("--go", default="go1.21.1")
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a worker takes half a dozen
-    task, outcome, seconds = sizes(given.go)
-    print(f"a check   task {task} bytes, outcome {outcome} bytes, {seconds:.2f} s once built")
+    task, outcome, took = sizes(given.go)
+    print(f"a check   task {task} bytes, outcome {outcome} bytes, {took:.2f} s once built")
     with scheduler() as (port, _), workers(port, max(2, given.workers // 10)):
         in_bytes(port, task, outcome)
         overhead(port, max(2, given.workers // 10), task, outcome, given.seconds)
     with scheduler() as (port, pid), workers(port, given.workers) as simulated:
         stub_job = job(task, outcome, 0)
-        most = load(port, (pid, simulated), given.workers, given.jobs, stub_job)
+        rate = load(port, (pid, simulated), given.workers, given.jobs, stub_job, given.idle)
     print(
-        f"so        with a core each they do {most:.0f} jobs a second: "
-        f"{most * given.seconds:.0f} workers at {given.seconds:g} s a job"
+        f"so        with a core each they do {rate:.0f} jobs a second: "
+        f"{rate * given.seconds:.0f} workers at {given.seconds:g} s a job"
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -15,10 +15,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import programs
-from delve import Delve
-from ending import at_least_one, ended
-
 from harness.arch import host_goarch
 from harness.cache import cache_folder
 from harness.experiment.check import Settings, verdict_on
@@ -26,6 +22,9 @@ from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job
 from harness.toolchain import Toolchain, build_target, find_toolchain
 from harness.toolchain.environment import for_build
+from scripts.bench import programs
+from scripts.bench.delve import Delve
+from scripts.bench.ending import at_least_one, ended
 
 FIXED, BEFORE = "go1.21.3", "go1.21.1"
 LIMIT = 60  # seconds for one run of Go's tests, which take one or two
@@ -36,18 +35,18 @@ def go_tests(toolchain: Toolchain, overlay: Overlay, runs: int) -> str:
     """Run the runtime's own tests of debug calls, each run in a process of its own."""
     runtime = toolchain.goroot / "src" / "runtime"
     with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+        tests, replacing = f"{name}/tests", f"{name}/overlay"
         replaced = {str(old): str(new) for old, new in overlay.items()}
-        (scratch / "overlay").write_text(json.dumps({"Replace": replaced}))
-        build = ("test", "-c", "-o", scratch / "tests", "-overlay", scratch / "overlay", "runtime")
+        Path(replacing).write_text(json.dumps({"Replace": replaced}))
+        build = ("test", "-c", "-o", tests, "-overlay", replacing, "runtime")
         environ = for_build(
             toolchain.goroot,
             goarch=host_goarch(),
             gocache=cache_folder("bench", "gocache"),
-            scratch=scratch,
+            scratch=Path(name),
         )
         subprocess.run([toolchain.go, *build], env=environ, check=True)
-        command = [scratch / "tests", "-test.run", "^TestDebugCall"]
+        command = [tests, "-test.run", "^TestDebugCall"]
         failed = 0
         for _ in range(runs):
             done = subprocess.run(

@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import programs
-
 from harness import Callee, Recorder, Session, judge, volley
 from harness.experiment.gotarget import GoTarget
 from harness.toolchain import find_toolchain
+from scripts.bench import programs
+from scripts.bench.ending import ended, number_and_go
 
 ADD = Callee("main.add", (2, 3), (5,))
 
@@ -39,6 +39,12 @@ def _inject(session: Session, n: int) -> float:
     return seconds
 
 
+def main() -> int:
+    """Measure and print; return 0."""
+    number, go = number_and_go((__doc__ or "").partition("\n")[0], 2000)
+    print(json.dumps(measure(number, programs.target(find_toolchain(go)))))
+    return 0
+
+
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    print(json.dumps(measure(count, programs.target(find_toolchain(*sys.argv[2:])))))
+    sys.exit(ended(main))

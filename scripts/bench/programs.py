@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness.cache import cache_folder
+from harness.cache import built_once, cache_folder
 from harness.gobinary import open_binary
 from harness.toolchain import Toolchain, build_target
 
@@ -46,12 +46,12 @@ def yardstick(name: str) -> Path:
 
 def delve(toolchain: Toolchain) -> Path:
     """Install dlv from its Go module, which takes the network once."""
-    folder = cache_folder("bench", f"delve-{DELVE}")
-    binary = folder / "dlv"
-    if not binary.exists():
+
+    def install(folder: Path) -> None:
         subprocess.run(
             [toolchain.go, "install", f"github.com/go-delve/delve/cmd/dlv@{DELVE}"],
             env={**os.environ, "GOBIN": str(folder), "GOFLAGS": ""},
             check=True,
         )
-    return binary
+
+    return built_once("bench", f"delve-{DELVE}", build=install) / "dlv"

@@ -12,9 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ending import ended
-
 from harness.gobinary import open_binary
+from scripts.bench.ending import ended
 
 ONCE = Path(__file__).with_name("read_once.py")
 ROUNDS = 20

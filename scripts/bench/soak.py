@@ -13,14 +13,13 @@ import sys
 import time
 from contextlib import nullcontext
 
-from ending import at_least_one, ended
-
 from harness import Check, Settings, check_toolchain
 from harness.experiment.in_guest import InGuest
 from harness.experiment.job import Runner, run_here
 from harness.recording import Schedule
 from harness.toolchain import find_toolchain
 from harness.verdict import Result
+from scripts.bench.ending import at_least_one, ended
 
 COUNTED = ("injections", "ended", "migrated", "refused", "uncontested", "locked", "unlocked")
 
