@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 _PROGRAMS = r"\./|\.venv/bin/|scripts/|(?:debugcall|docker|git|dask|pip|sudo|kubectl) "
 _COMMAND = re.compile(rf" {{4,}}((?:{_PROGRAMS}).*?)(?: {{2,}}#.*)?")
-_INLINE = re.compile(r"`((?:\.venv/bin/)?debugcall [a-z][^`]*)`")
+_INLINE = re.compile(r"`((?:\.venv/bin/)?debugcall [a-z][^`]*|(?:\./)?(?:scripts|\.ci)/[^`]*)`")
 
 _GUEST = "boots a guest: tests/arm64/test_command.py does so with another release"
 _HISTORY = "takes a clone of Go: tests/integration/test_bisect.py has a small one"
@@ -44,7 +44,7 @@ def commands(page: Path) -> Sequence[str]:
 
 
 def mentioned(page: Path) -> Sequence[str]:
-    """Return the commands of the harness that stand in a page's sentences and tables."""
+    """Return the commands and scripts that stand in a page's sentences and tables."""
     return _INLINE.findall(page.read_text())
 
 

@@ -72,6 +72,8 @@ def test_docker_is_shown_where_its_tests_look() -> None:
 )
 def test_what_is_not_run_is_understood(text: str) -> None:
     words = shlex.split(re.sub(r"[][]", "", re.sub(r"\$\(.*?\)", "1", text)))
+    if re.match(r"(\./)?(scripts|\.ci)/", text):
+        assert os.access(ROOT / words[0], os.X_OK)
     if not any(word.endswith("debugcall") for word in words) or "build" in words:
         return
     name, *arguments = words[1 + [word.endswith("debugcall") for word in words].index(True) :]
