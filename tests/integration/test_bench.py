@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.toolchain import Toolchain, find_toolchain
 from scripts.bench import programs
 from scripts.bench.bisection import reverted
+from scripts.bench.fleet import cpu_seconds
 from tests.clones import chain, git, start
 from tests.documented import ROOT
 from tests.lacking import lacking
@@ -196,6 +197,14 @@ def test_fleet_tells_what_a_job_costs(toolchain: Callable[[str], Toolchain]) -> 
     assert overhead > 20 * 0.1 * 2 / 3 / 2  # seconds: stub_job.py takes a third less, or more
     assert all(each > 0 for each in (rate, *spent, most))
     assert supported == pytest.approx(most / 10, abs=1)
+
+
+def test_the_processor_time_is_that_of_the_process_asked_for() -> None:
+    with subprocess.Popen(["/bin/sleep", "600"]) as sleeper:
+        try:
+            assert 0 < cpu_seconds(sleeper.pid) < cpu_seconds(os.getpid())
+        finally:
+            sleeper.kill()
 
 
 def test_bisection_reverts_on_top(tmp_path: Path) -> None:
