@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.arch import host_goarch
 from harness.cache import cache_folder
+from harness.errors import HarnessError
 from harness.experiment.check import Settings, verdict_on
 from harness.experiment.exercise import Plan
 from harness.experiment.job import TARGET, Job
@@ -52,6 +53,8 @@ def go_tests(toolchain: Toolchain, overlay: Overlay, runs: int) -> str:
             done = subprocess.run(
                 command, cwd=runtime, check=False, capture_output=True, timeout=LIMIT
             )
+            if b"no tests to run" in done.stdout + done.stderr:
+                raise HarnessError(f"{toolchain.version} has no TestDebugCall")
             failed += done.returncode != 0
     return f"{failed} of {runs} runs failed"
 
