@@ -14,6 +14,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any] | click.Command)
 
 SCHEDULES = ("natural", "delay", "steal")
 """The names of `harness.recording.Schedule`, which would be slow to import for a help text."""
+_WRITTEN = {"--record", "--junit"}
 
 
 class WholeNumber(click.IntRange):
@@ -132,6 +133,18 @@ wake = click.option(
 def again() -> str:
     """Return the command that is being run, as one would type it here."""
     return shlex.join([called(sys.argv[0]), *click.get_current_context().find_root().obj])
+
+
+def elsewhere() -> str:
+    """Return that command for another machine: without the files that it writes here."""
+    kept = ["debugcall"]
+    words = iter(click.get_current_context().find_root().obj)
+    for word in words:
+        if word in _WRITTEN:
+            next(words, None)
+        elif word.partition("=")[0] not in _WRITTEN:
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def called(program: str) -> str:

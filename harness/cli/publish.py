@@ -53,6 +53,6 @@ class Publisher:
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 with Path(path).open("a", encoding="utf-8") as file:
-                    file.write(github.summary(checks, options.again()))
+                    file.write(github.summary(checks, options.elsewhere()))
             except OSError as error:  # the verdict does not depend on it
                 output.complain(f"cannot write the summary {path}: {error.strerror}")

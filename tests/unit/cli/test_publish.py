@@ -30,6 +30,11 @@ def test_github_is_told(capsys: pytest.CaptureFixture[str], summary: Path) -> No
     assert summary.read_text().startswith("what came before\n### debugcall\n")
 
 
+def test_the_command_that_repeats_it_is_for_another_machine(tmp_path: Path, summary: Path) -> None:
+    assert check("--junit", tmp_path / "j", f"--record={tmp_path}", "-n", "5") == 129
+    assert f"\ndebugcall check --go {MISSING} -n 5\n" in summary.read_text()
+
+
 def test_of_several_too(capsys: pytest.CaptureFixture[str], summary: Path) -> None:
     assert check("--go", "/missing/2") == 129
     assert capsys.readouterr().out.count("\n::error title=") == 2
